@@ -1,0 +1,116 @@
+import { constants } from "node:fs";
+import { access, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { systemCode, usage } from "../errors.ts";
+import { suggest } from "../units/suggest.ts";
+import type { Environment } from "./interpolate.ts";
+
+export interface FindOptions {
+  readonly configDir?: string | undefined;
+  readonly env: Environment;
+}
+
+const systemDir = "/etc/rclone-backups";
+const suffix = ".conf";
+
+/** Where a bare name is looked up, in this order; absolute paths. */
+export function configDirs({ configDir, env }: FindOptions): string[] {
+  const { RCLONE_BACKUPS_DIR: fromEnv, HOME: home } = env;
+  const dirs = [
+    configDir,
+    fromEnv,
+    systemDir,
+    home ? join(home, ".config", "rclone-backups") : undefined,
+  ];
+  return [
+    ...new Set(
+      dirs.filter((dir) => dir !== undefined && dir !== "").map((dir) => resolve(dir ?? "")),
+    ),
+  ];
+}
+
+/** The backup's name: the file's base name without `.conf`. */
+export function backupName(file: string): string {
+  return basename(file, suffix);
+}
+
+/**
+ * The absolute path of a configuration: of a path as it is, of a bare name NAME.conf in the first
+ * of the configuration directories that has it. `NAME.conf` without a slash may also stand in the
+ * working directory.
+ * Throws a usage failure that says where it looked and which name is near.
+ */
+export async function findConfig(nameOrPath: string, options: FindOptions): Promise<string> {
+  if (nameOrPath === "")
+    throw usage("expected the name or the path of a configuration, found an empty word");
+  if (nameOrPath.includes("/")) return resolve(nameOrPath);
+  if (nameOrPath.endsWith(suffix) && (await look(nameOrPath)) === "there")
+    return resolve(nameOrPath);
+  const name = nameOrPath.endsWith(suffix) ? nameOrPath : nameOrPath + suffix;
+  const looked: string[] = [];
+  for (const dir of configDirs(options)) {
+    const file = join(dir, name);
+    const found = await look(file);
+    if (found === "there") return file;
+    looked.push(found === "not there" ? file : `${file} (${found})`);
+  }
+  throw usage(
+    `${nameOrPath}: expected a backup's name or the path of its configuration, found none at ${looked.join(", ")}`,
+    {
+      hint: await nearest(nameOrPath, options),
+    },
+  );
+}
+
+/**
+ * The other configurations in the directory of `file`, sorted; absolute paths. Hidden files and
+ * what isn't a regular file are left out.
+ */
+export async function siblingConfigs(file: string): Promise<string[]> {
+  const own = resolve(file);
+  const dir = dirname(own);
+  const files = (await configNames(dir))
+    .map((name) => join(dir, name))
+    .filter((path) => path !== own);
+  const regular = await Promise.all(files.map(isFile));
+  return files.filter((_, index) => regular[index]);
+}
+
+async function nearest(word: string, options: FindOptions): Promise<string> {
+  if (await isFile(word)) return `for the file in this directory, write ./${word}`;
+  const lists = await Promise.all(configDirs(options).map(configNames));
+  const names = [...new Set(lists.flat().map(backupName))];
+  const near = suggest(backupName(word), names);
+  if (near !== undefined) return `did you mean ${near}?`;
+  if (names.length === 0)
+    return `write ${word.replace(/\.conf$/, "")}.conf into one of these directories, or give a path`;
+  return `known names: ${names.slice(0, 20).join(", ")}`;
+}
+
+async function configNames(dir: string): Promise<string[]> {
+  try {
+    const names = await readdir(dir);
+    return names.filter((name) => name.endsWith(suffix) && !name.startsWith(".")).toSorted();
+  } catch {
+    // A directory that isn't there or can't be read has no names to offer.
+    return [];
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** What can't be looked at is told from what isn't there: the user must hear of it. */
+export async function look(file: string): Promise<"there" | "not there" | "permission denied"> {
+  try {
+    await access(file, constants.F_OK);
+    return "there";
+  } catch (error) {
+    return systemCode(error) === "EACCES" ? "permission denied" : "not there";
+  }
+}

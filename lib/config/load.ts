@@ -1,0 +1,138 @@
+import type { Backup } from "./backup.ts";
+import { makeBackup } from "./backup.ts";
+import type { Chain } from "./chain.ts";
+import { readChain } from "./chain.ts";
+import type { RunCommand } from "./command.ts";
+import { runShell } from "./command.ts";
+import { allKeys, keys } from "./definition.ts";
+import type { FindOptions } from "./find.ts";
+import { backupName, findConfig } from "./find.ts";
+import type { Key } from "./keys.ts";
+import { keyId } from "./keys.ts";
+import type { Overrides } from "./overrides.ts";
+import { readOverrides } from "./overrides.ts";
+import type { Problem } from "./problem.ts";
+import { settleRetention } from "./policies.ts";
+import { placeText, problemOf, problemsFailure } from "./problem.ts";
+import type { Setting } from "./provenance.ts";
+import { provenanceOf, rulesOf } from "./provenance.ts";
+import { resolveSecret } from "./secret.ts";
+import type { Settled, Settlement } from "./settle.ts";
+import { settle } from "./settle.ts";
+
+export interface LoadOptions extends FindOptions {
+  /** `section.key=value`, the strongest source of a value. */
+  readonly set: readonly string[];
+  /** For `command:` secrets; the real shell unless a test gives another. */
+  readonly runCommand?: RunCommand;
+}
+
+export interface LoadedBackup {
+  readonly backup: Backup;
+  readonly provenance: readonly Setting[];
+}
+
+/**
+ * Loads the backup that a bare name or the path of a configuration file means.
+ * Throws a usage failure that lists everything that is wrong, a line each, with its place.
+ */
+export async function loadBackup(nameOrPath: string, options: LoadOptions): Promise<LoadedBackup> {
+  const file = await findConfig(nameOrPath, options);
+  const overrides = readOverrides(options.env, options.set);
+  const chain = await readChain(file, options, overrides.values.get(keyId(keys.extends)));
+  return settleBackup(chain, overrides, { name: backupName(file), file }, options);
+}
+
+/**
+ * A backup without a configuration, for work on a store alone: its destination is the location, and
+ * so is its source. `shown` is the location without secrets.
+ * Throws a usage failure like loadBackup.
+ */
+export async function loadLocation(
+  location: string,
+  shown: string,
+  options: LoadOptions,
+): Promise<LoadedBackup> {
+  const ends = ["source", "destination"].map((key) => `default.${key}=${location}`);
+  const overrides = readOverrides(options.env, [...ends, ...options.set]);
+  const chain = { files: [], problems: [] };
+  return settleBackup(chain, overrides, { name: shown, file: "(no configuration)" }, options);
+}
+
+async function settleBackup(
+  chain: Chain,
+  overrides: Overrides,
+  { name, file }: { readonly name: string; readonly file: string },
+  { env, runCommand = runShell }: LoadOptions,
+): Promise<LoadedBackup> {
+  const settlement = settle(chain, overrides.values, env);
+  const retention = settleRetention(chain, overrides.policies);
+  const before = [...chain.problems, ...overrides.problems, ...settlement.problems];
+  const problems = [...before, ...wrongValues(settlement), ...retention.problems];
+  // A line that could not be read may have held what seems to be missing.
+  if (before.length === 0) problems.push(...missing(chain, settlement));
+  if (problems.length > 0) throw problemsFailure(problems);
+
+  const secrets = new Map<string, string>();
+  for (const settled of settlement.values.values()) {
+    if (settled.key.kind.secret !== true || settled.text === "") continue;
+    try {
+      secrets.set(
+        keyId(settled.key),
+        await resolveSecret(settled.text, { base: settled.base, env, runCommand }),
+      );
+    } catch (error) {
+      throw problemsFailure([problemOf(error, settled.where)]);
+    }
+  }
+  const textOf = (key: Key<unknown>): string | undefined =>
+    secrets.get(keyId(key)) ?? settlement.values.get(keyId(key))?.text;
+  const backup = makeBackup({
+    name,
+    file,
+    filters: rulesOf(chain, "filters").map((rule) => rule.text),
+    testFilters: rulesOf(chain, "test-filters").map((rule) => rule.text),
+    policies: new Map([...retention.policies].map(([own, { policy }]) => [own, policy])),
+    retention: retention.lines,
+    get: (key) => key.read(textOf(key)),
+  });
+  return { backup, provenance: provenanceOf(chain, settlement, retention) };
+}
+
+/** Values that their kind refuses. */
+function wrongValues({ values }: Settlement): Problem[] {
+  return [...values.values()].flatMap((settled) => {
+    if (settled.spoilt === true || (settled.key.required && settled.text === "")) return [];
+    const problem = check(settled);
+    return problem === undefined ? [] : [problem];
+  });
+}
+
+function check({ key, text, where }: Settled): Problem | undefined {
+  try {
+    key.read(text);
+    return undefined;
+  } catch (error) {
+    return problemOf(error, where);
+  }
+}
+
+function missing(chain: Chain, { values }: Settlement): Problem[] {
+  return allKeys.flatMap((key) => {
+    const settled = values.get(keyId(key));
+    if (!key.required || (settled !== undefined && settled.text !== "")) return [];
+    const [first] = chain.files;
+    const header = first?.headers.get(key.section) ?? {
+      file: first?.file ?? "",
+      line: 1,
+      column: 1,
+    };
+    return [
+      {
+        where: settled?.where ?? placeText(header),
+        message: `expected ${key.name} in [${key.section}], found none`,
+        hint: `${key.name} = ${key.example}`,
+      },
+    ];
+  });
+}

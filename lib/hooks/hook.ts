@@ -1,0 +1,72 @@
+import { failed, skipped } from "../errors.ts";
+import { runGroup } from "../process/group.ts";
+import { parentDeathPrefix } from "../state/parentdeath.ts";
+
+export interface Hook {
+  /** The key in the configuration, for messages. */
+  readonly name: "pre_command" | "post_command" | "failure_command";
+  readonly command: string;
+  readonly timeoutSeconds: number | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+  readonly onLine: (line: string) => void;
+}
+
+/** How much of a hook's output its failure tells. */
+const tailLines = 10;
+const tailWidth = 500;
+
+/** A hook's way to say that this run should be skipped (EX_TEMPFAIL of sysexits.h). */
+const skip = 75;
+
+/** The most milliseconds that a timer holds; one more, and it is due at once. */
+const longestTimer = 2 ** 31 - 1;
+
+/** The timer, in milliseconds, of a timeout in seconds. */
+export function timerOf(seconds: number): number {
+  return Math.min(Math.ceil(seconds * 1000), longestTimer);
+}
+
+/**
+ * Runs a hook by /bin/sh -c in a process group of its own, which is ended as a whole when the
+ * time is up or the run is stopped.
+ * Throws failed when it can't be started, times out, or ends with anything but 0, with the last
+ * lines it printed; skipped when a pre_command ends with 75.
+ */
+export async function runHook(hook: Hook): Promise<void> {
+  const tail: string[] = [];
+  const onLine = (line: string): void => {
+    tail.push(line.slice(0, tailWidth));
+    if (tail.length > tailLines) tail.shift();
+    hook.onLine(line);
+  };
+  const limit =
+    hook.timeoutSeconds === undefined
+      ? undefined
+      : AbortSignal.timeout(timerOf(hook.timeoutSeconds));
+  const signals = [hook.signal, limit].filter((signal) => signal !== undefined);
+  const { code, signal } = await runGroup({
+    command: [...(await parentDeathPrefix()), "/bin/sh", "-c", hook.command],
+    env: hook.env,
+    signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+    onStdout: onLine,
+    onStderr: onLine,
+  });
+  hook.signal?.throwIfAborted();
+  if (code === 0 && limit?.aborted !== true) return;
+  const said =
+    tail.length === 0
+      ? "it printed nothing"
+      : `it printed last:\n${tail.map((line) => `  ${line}`).join("\n")}`;
+  if (limit?.aborted === true) {
+    throw failed(
+      `${hook.name}: expected it to end within ${hook.timeoutSeconds} s, found it still running and ended it; ${said}`,
+      {
+        hint: "raise [default] timeout, or find out what it waits for",
+      },
+    );
+  }
+  if (code === skip && hook.name === "pre_command")
+    throw skipped(`pre_command: exit code ${skip}, so this run is skipped; ${said}`);
+  throw failed(`${hook.name}: expected exit code 0, found ${code ?? signal ?? "none"}; ${said}`);
+}

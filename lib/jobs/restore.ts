@@ -1,0 +1,250 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { failed } from "../errors.ts";
+import { earlyText, noTimes, seeTimes, timesAreLost, type TimesSeen } from "../history/times.ts";
+import type { FileHistory } from "../history/history.ts";
+import type { Pages } from "../manifest/pages.ts";
+import { placeKey } from "../rclone/resolve.ts";
+import { planRestore, type PlannedFile, type RestoreChoice } from "../restore/plan.ts";
+import { sortFile } from "../process/sort.ts";
+import { PlanSpool } from "../restore/spool.ts";
+import { openStaging } from "../restore/staging.ts";
+import { Tally } from "../restore/tally.ts";
+import { examineLocal, isEmpty, restoreToLocal } from "../restore/tolocal.ts";
+import { examineRemote, restoreToRemote } from "../restore/toremote.ts";
+import type { RestoreWork } from "../restore/work.ts";
+import { acquireLock } from "../state/lock.ts";
+import { formatFiles } from "../units/format.ts";
+import type {
+  ListOptions,
+  RestoreOptions,
+  RestoreResult,
+  VersionChoice,
+} from "./restore/options.ts";
+import { withHistory } from "./openhistory.ts";
+import { makeSelection, type Selection } from "./restore/select.ts";
+import { makeRoot, openTarget, warnOfSpace, type RestoreTarget } from "./restore/target.ts";
+import { viewHistory, type HistoryView } from "./restore/view.ts";
+import type { Session } from "./session.ts";
+import { lockFile } from "./statefiles.ts";
+
+/**
+ * Restores files as they were at a time, or every version of them: plans, looks at what the target
+ * holds, copies, looks at what was written, and moves it into place. What fails for single files is in the
+ * result. Throws a Failure when nothing is found, the target can't be written or going on makes no
+ * sense; run again, it goes on where it stopped.
+ */
+export async function restore(session: Session, options: RestoreOptions): Promise<RestoreResult> {
+  const target = await openTarget(session, options.target);
+  return withHistory(session, { ...request, needs: ["readFiles"] }, async (history) => {
+    const writes = target.kind === "remote" ? options.target : undefined;
+    const view = await viewHistory(history, options, writes);
+    return restoreFrom({
+      session: history.session,
+      options,
+      scratch: history.scratch,
+      view,
+      target,
+    });
+  });
+}
+
+/**
+ * Hands on the versions of the files that are meant. Throws failed() when there are none.
+ */
+export async function listVersions(session: Session, options: ListOptions): Promise<void> {
+  await withHistory(session, request, async (history) => {
+    const view = await viewHistory(history, options, undefined);
+    const selection = await makeSelection(options.patterns);
+    const selected = selection.select(view.histories(selection.directory));
+    const versions =
+      options.asOf === undefined
+        ? everyVersion(selected)
+        : planRestore(selected, choiceOf(options));
+    await options.onVersions(
+      history.found?.crypts.length === 0
+        ? versions
+        : await sorted(versions, history.scratch, session.world.signal),
+    );
+    view.report();
+    selection.demand(view.place);
+  });
+}
+
+async function* everyVersion(histories: Pages<FileHistory>): Pages<PlannedFile> {
+  const rest = { deleted: false, uncertain: false };
+  for await (const page of histories)
+    yield page.flatMap(({ path, versions }) =>
+      versions.map((version) => ({ path, target: path, version, ...rest })),
+    );
+}
+
+/** Encrypted names come in another order than a reader expects. */
+async function sorted(
+  versions: Pages<PlannedFile>,
+  scratch: string,
+  signal: AbortSignal,
+): Promise<Pages<PlannedFile>> {
+  const spool = new PlanSpool(join(scratch, "versions"));
+  for await (const page of versions) for (const version of page) spool.write(version);
+  spool.close();
+  const file = join(scratch, "versions.sorted");
+  await sortFile(spool.file, file, scratch, { signal });
+  return spool.read(file);
+}
+
+function choiceOf({ asOf, allVersions, includeDeleted }: VersionChoice): RestoreChoice {
+  return { asOf: asOf?.getTime(), allVersions, includeDeleted };
+}
+
+/** Backups and whatever deletes must wait; other readers may run. */
+const request = { mode: "shared", command: "rclone-restore" } as const;
+
+interface Restoration {
+  readonly session: Session;
+  readonly options: RestoreOptions;
+  readonly scratch: string;
+  readonly view: HistoryView;
+  readonly target: RestoreTarget;
+}
+
+async function restoreFrom(given: Restoration): Promise<RestoreResult> {
+  const { session, options, scratch, view, target } = given;
+  const tally = new Tally();
+  const plan = new PlanSpool(join(scratch, "plan"));
+  await makePlan(given, plan, tally);
+  const work: RestoreWork = {
+    ...{ rclone: session.rclone, features: session.features, tuning: session.tuning },
+    ...{ plan, tally, scratch, content: view.content, overwrite: options.overwrite },
+    ...{ bulk: view.bulk, bulkChecks: view.bulkChecks },
+    whole: view.whole && options.patterns.length === 0,
+    ...{ signal: session.world.signal, events: session.world.events },
+  };
+  const todo = await (target.kind === "local" ? toLocal : toRemote)(given, work);
+  return {
+    name: session.backup.name,
+    target: target.kind === "local" ? target.root : target.shown,
+    ...{ asOf: options.asOf, dryRun: options.dryRun },
+    planned: { files: plan.files, bytes: plan.bytes },
+    restored: options.dryRun ? { files: todo.files, bytes: todo.bytes } : tally.restored,
+    ...{ already: tally.already, verified: tally.verified, unverified: tally.unverified },
+    ...{ uncertain: tally.uncertain, failures: tally.failures, failureCount: tally.failureCount },
+    outcome: tally.failureCount > 0 ? "partial" : "done",
+  };
+}
+
+/** Writes down what will be restored, and tells what is strange about it. */
+async function makePlan(given: Restoration, plan: PlanSpool, tally: Tally): Promise<void> {
+  const { session, options, view } = given;
+  const { events } = session.world;
+  const selection: Selection = await makeSelection(options.patterns);
+  let perhaps = 0;
+  let earliest = Infinity;
+  let gone = 0;
+  const times = noTimes();
+  const asOf = options.asOf?.getTime();
+  const watched = watch(selection.select(view.histories(selection.directory)), (file) => {
+    earliest = Math.min(earliest, file.versions.at(-1)?.from ?? Infinity);
+    if (file.current === undefined) gone += 1;
+    if (asOf !== undefined) seeTimes(times, file, asOf);
+  });
+  const choice = { ...choiceOf(options), onPerhaps: () => void (perhaps += 1) };
+  for await (const page of planRestore(watched, choice)) {
+    session.world.signal.throwIfAborted();
+    for (const planned of page) {
+      plan.write(planned);
+      if (planned.uncertain) tally.uncertain += 1;
+    }
+  }
+  plan.close();
+  view.report();
+  selection.demand(view.place);
+  if (tally.uncertain > 0)
+    events.warn(
+      `${formatFiles(tally.uncertain)}: the store can't say for sure that this was the version of that time; --list shows the versions`,
+    );
+  if (perhaps > 0)
+    events.warn(
+      `${formatFiles(perhaps)} left out: the store can't say when they were deleted; --include-deleted restores them`,
+    );
+  if (asOf !== undefined) tellTimes(given, times, asOf);
+  if (plan.files > 0) return;
+  if (options.asOf !== undefined && earliest > options.asOf.getTime())
+    throw failed(
+      `${view.place}: expected files that were stored by ${options.asOf.toISOString()}, found the first of ${new Date(earliest).toISOString()}`,
+      { hint: "--list shows the versions and their times" },
+    );
+  events.warn(
+    `nothing to restore: ${formatFiles(gone)} had been deleted by then; --include-deleted restores the last version of each`,
+  );
+}
+
+/** Tells what the times of the store are worth for the moment that was asked for. */
+function tellTimes({ session, view }: Restoration, times: TimesSeen, asOf: number): void {
+  const { events } = session.world;
+  if (timesAreLost(times))
+    events.warn(
+      `${view.place}: ${times.momentary} of ${times.superseded} old versions have the time at which they were replaced, so nobody can say what was there at that time; --list shows the versions, --all-versions restores them`,
+    );
+  const early = earlyText(times, asOf);
+  if (early !== undefined) events.warn(early);
+}
+
+/** Shows every file that passes. */
+async function* watch(
+  histories: Pages<FileHistory>,
+  see: (file: FileHistory) => void,
+): Pages<FileHistory> {
+  for await (const page of histories) {
+    for (const file of page) see(file);
+    yield page;
+  }
+}
+
+async function toLocal(given: Restoration, work: RestoreWork): Promise<PlanSpool> {
+  const { session, options, target } = given;
+  if (target.kind !== "local") throw new TypeError("expected a directory of this machine");
+  const todo = await examineLocal(work, target.exists ? target.root : undefined);
+  if (target.exists && !isEmpty(target.root) && work.tally.already.files === 0)
+    session.world.events.warn(`${target.root} is not empty; what is in it stays as it is`);
+  if (options.dryRun) {
+    await options.onPlan(todo.read());
+    return todo;
+  }
+  if (todo.files === 0) return todo;
+  const root = await makeRoot(target.root);
+  await warnOfSpace(session, root, todo.bytes);
+  const { destinationPlace } = session;
+  // Two restores of one backup into one directory would take each other's files.
+  const own = await acquireLock(await stagingLock(session, root), {
+    mode: "exclusive",
+    command: `rclone-restore --to ${root}`,
+    signal: session.world.signal,
+    now: session.world.now,
+  });
+  try {
+    const staging = await openStaging(root, placeKey(destinationPlace));
+    const kept = work.tally.failureCount;
+    await restoreToLocal(work, todo, root, staging);
+    await staging.remove(work.tally.failureCount > kept);
+  } finally {
+    await own.release();
+  }
+  return todo;
+}
+
+async function toRemote(given: Restoration, work: RestoreWork): Promise<PlanSpool> {
+  const { options, target } = given;
+  if (target.kind !== "remote") throw new TypeError("expected a place of rclone's");
+  const rclone = { ...work.rclone, env: { ...work.rclone.env, ...target.env } };
+  const there = { ...work, rclone };
+  const todo = await examineRemote(there, target.location);
+  if (options.dryRun) await options.onPlan(todo.read());
+  else if (todo.files > 0) await restoreToRemote(there, todo, target.location);
+  return todo;
+}
+
+async function stagingLock(session: Session, root: string): Promise<string> {
+  const key = createHash("sha256").update(root).digest("hex").slice(0, 16);
+  return join(dirname(await lockFile(session)), `restore-${key}.lock`);
+}

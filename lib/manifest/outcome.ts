@@ -1,0 +1,110 @@
+import type { RawPath } from "../units/rawpath.ts";
+import { unchanged, type Entry } from "./entry.ts";
+import { merge, noPages, type Pages } from "./pages.ts";
+
+/** What rclone told about one file during a sync. */
+export interface FileEvent {
+  readonly path: RawPath;
+  /** `moved`: to the old versions, and then nothing came in its place. */
+  readonly kind: "copied" | "deleted" | "failed" | "moved";
+  /** Bytes copied, where this rclone tells. */
+  readonly size?: number | undefined;
+  /** What was at the path lies among the old versions now. */
+  readonly aside?: boolean;
+  /** Nothing but the time was changed. */
+  readonly touched?: boolean;
+}
+
+/**
+ * What the destination holds after a sync, from what it held, what was listed, and what rclone
+ * told. `clean` says that rclone ended without an error: then a listed file of which it told
+ * nothing was found equal, and one that is not listed is gone. Otherwise such a file may not have
+ * been looked at: its old entry stays. `onDeviation` is called for every file of which the
+ * destination does not hold just what was listed.
+ */
+export async function* outcome(
+  held: Pages<Entry>,
+  listed: Pages<Entry>,
+  events: Pages<FileEvent>,
+  clean: boolean,
+  onDeviation?: () => void,
+): Pages<Entry> {
+  for await (const rows of merge(pairs(held, listed), events)) {
+    const page: Entry[] = [];
+    for (const [pair, event] of rows) {
+      const entry =
+        pair === undefined ? unlisted(event) : after(pair.before, pair.now, event, clean);
+      if (!asListed(entry, pair?.now)) onDeviation?.();
+      if (entry !== undefined) page.push(entry);
+    }
+    if (page.length > 0) yield page;
+  }
+}
+
+function asListed(entry: Entry | undefined, now: Entry | undefined): boolean {
+  if (entry === undefined || now === undefined) return entry === now;
+  return unchanged(entry, now);
+}
+
+interface Pair {
+  readonly path: string;
+  readonly before: Entry | undefined;
+  readonly now: Entry | undefined;
+}
+
+async function* pairs(held: Pages<Entry>, listed: Pages<Entry>): Pages<Pair> {
+  for await (const page of merge(held, listed)) {
+    yield page.map(([before, now]) => ({ path: (before ?? now)?.path ?? "", before, now }));
+  }
+}
+
+function after(
+  before: Entry | undefined,
+  now: Entry | undefined,
+  event: FileEvent | undefined,
+  clean: boolean,
+): Entry | undefined {
+  if (event?.kind === "deleted") return undefined;
+  // What was moved away is moved back.
+  if (event?.kind === "failed" || event?.kind === "moved") return before;
+  if (event?.kind === "copied") {
+    if (now === undefined) return unlisted(event);
+    return event.size === undefined || event.size === now.size
+      ? now
+      : { ...now, size: event.size, uncertain: true };
+  }
+  // A sync without an error leaves nothing that is not in the source.
+  if (now === undefined) return clean ? undefined : before;
+  if (before !== undefined && unchanged(before, now)) return finer(before, now);
+  return clean ? now : before;
+}
+
+/** The entry with the finer time, where another version of rclone listed it in whole seconds. */
+function finer(before: Entry, now: Entry): Entry {
+  return now.time.length > before.time.length ? now : before;
+}
+
+/** A file that was copied though it was not listed: it came later, with a time that nobody told. */
+function unlisted(event: FileEvent | undefined): Entry | undefined {
+  if (event?.kind !== "copied") return undefined;
+  return {
+    path: event.path,
+    size: event.size ?? -1,
+    time: "1970-01-01T00:00:00Z",
+    uncertain: true,
+  };
+}
+
+/** What several syncs of one run told, in their order: what a later one told of a file counts. */
+export function joinEvents(told: readonly (() => Pages<FileEvent>)[]): Pages<FileEvent> {
+  return told.map((events) => events()).reduce(laterWins, noPages());
+}
+
+async function* laterWins(first: Pages<FileEvent>, second: Pages<FileEvent>): Pages<FileEvent> {
+  for await (const page of merge(first, second))
+    yield page.flatMap(([old, now]) => {
+      const event = now ?? old;
+      if (event === undefined) return [];
+      return old?.aside === true ? [{ ...event, aside: true }] : [event];
+    });
+}

@@ -1,0 +1,124 @@
+import { exitCodes } from "../errors.ts";
+import type { SyncPlan } from "../guard/plan.ts";
+import type { BackupResult } from "../jobs/result.ts";
+import type { Difference, VerifyResult } from "../jobs/verify/verification.ts";
+import { formatBytes, formatFiles } from "../units/format.ts";
+import { textFromRaw } from "../units/rawpath.ts";
+import { escapeText } from "./escape.ts";
+import { pathJson } from "./names.ts";
+
+/** What a backup did, or in a dry run would do, in one line. */
+export function backupLine(result: BackupResult): string {
+  const { plan } = result;
+  if (plan === undefined) return result.result;
+  const parts = [
+    `${formatFiles(plan.source.files)} (${formatBytes(plan.source.bytes)}) in the source`,
+    ...changeParts(result, plan),
+  ];
+  if (result.mended > 0) parts.push(`${result.mended} mended`);
+  return parts.join(", ");
+}
+
+/** The plan's words, which tell new files from changed ones, unless it came out otherwise. */
+function changeParts(result: BackupResult, { adds, changes, deletes }: SyncPlan): string[] {
+  const { dryRun, transferred, deleted } = result;
+  const asPlanned = transferred.files === adds.files + changes.files && deleted === deletes.files;
+  return dryRun || asPlanned
+    ? [count(adds, "new"), count(changes, "changed"), count(deletes, "deleted")]
+    : [count(transferred, "copied"), `${deleted} deleted`];
+}
+
+function count({ files, bytes }: { files: number; bytes: number }, what: string): string {
+  return files === 0 ? `0 ${what}` : `${files} ${what} (${formatBytes(bytes)})`;
+}
+
+/** The document of `--json`: see docs/json-output.md. */
+export function backupJson(result: BackupResult): unknown {
+  const { plan, outcome, refusedPlan, failureCount, dryRun, startedAt, finishedAt, ...rest } =
+    result;
+  return {
+    version: 1,
+    kind: "backup",
+    ...rest,
+    outcome,
+    exit_code: exitCodes[outcome],
+    dry_run: dryRun,
+    started_at: startedAt,
+    finished_at: finishedAt,
+    plan:
+      plan === undefined
+        ? null
+        : {
+            counted_from: plan.from,
+            source: plan.source,
+            held: plan.held,
+            added: plan.adds,
+            changed: plan.changes,
+            deleted: plan.deletes,
+          },
+    failures: result.failures.map(({ path, reason }) => ({ ...pathJson(path), reason })),
+    failure_count: failureCount,
+    message: result.message ?? null,
+    hint: result.hint ?? null,
+    refused_plan: refusedPlan ?? null,
+  };
+}
+
+/** What a verification proved, and what it did not. */
+export function verifyLines(result: VerifyResult): string {
+  const { chosen, verified, pool } = result;
+  if (result.dryRun)
+    return `would verify ${chosen.files} of ${pool.files} files, ${formatBytes(chosen.bytes)} of ${formatBytes(pool.bytes)} (seed ${result.seed})\n`;
+  if (chosen.files === 0)
+    return `verified nothing: the conditions choose none of ${pool.files} files (${formatBytes(pool.bytes)})\n`;
+  const seed = chosen.files < pool.files ? ` (seed ${result.seed})` : "";
+  const lines = [
+    `verified ${verified.files} of ${pool.files} files, ${formatBytes(verified.bytes)} of ${formatBytes(pool.bytes)}${seed}`,
+  ];
+  if (result.changed.length > 0)
+    lines.push(`${result.changed.length} changed since the last backup and could not be compared`);
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+const kinds = {
+  differs: "differs from the source",
+  missing: "is missing at the destination",
+  damaged: "can't be decrypted",
+  error: "could not be compared",
+  unanswered: "could not be compared, rclone gave no answer",
+  unhashed: "could not be compared, the destination has no checksum of it",
+};
+
+/** The files of a verification that are wrong, for the error message. */
+export function differenceText(result: VerifyResult): string {
+  const shown = 20;
+  const all = [...result.differences, ...result.errors];
+  const lines = all
+    .slice(0, shown)
+    .map(
+      ({ path, kind, reason }) =>
+        `  ${escapeText(textFromRaw(path))}: ${kinds[kind]}${reason === undefined ? "" : ` (${escapeText(reason)})`}`,
+    );
+  if (all.length > shown) lines.push(`  … and ${all.length - shown} more`);
+  return lines.join("\n");
+}
+
+/** The document of `--verify … --json`. */
+export function verifyJson(result: VerifyResult): unknown {
+  const { outcome, dryRun, differences, errors, changed, ...rest } = result;
+  return {
+    version: 1,
+    kind: "verify",
+    ...rest,
+    outcome,
+    exit_code: exitCodes[outcome],
+    dry_run: dryRun,
+    differences: differences.map(item),
+    errors: errors.map(item),
+    changed: changed.map(pathJson),
+  };
+}
+
+function item({ path, kind, reason }: Difference): unknown {
+  return { ...pathJson(path), problem: kind, reason: reason ?? null };
+}

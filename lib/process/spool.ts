@@ -1,0 +1,54 @@
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { writeFailure } from "./writefailure.ts";
+
+const flushAt = 64 * 1024;
+
+/**
+ * A file of lines written as they come. Writes are synchronous, so that lines that arrive faster
+ * than the disk takes them never pile up in memory. Lines are Latin-1, as raw paths are.
+ */
+export class LineSpool {
+  readonly file: string;
+  readonly #descriptor: number;
+  #pending = "";
+
+  /** Opens the file anew. This and all that follows throw failed() when the disk is full. */
+  constructor(file: string) {
+    this.file = file;
+    try {
+      this.#descriptor = openSync(file, "w", 0o600);
+    } catch (error) {
+      throw writeFailure(file, error);
+    }
+  }
+
+  write(line: string): void {
+    this.#pending += `${line}\n`;
+    if (this.#pending.length >= flushAt) this.#flush();
+  }
+
+  /** Writes what is pending and closes; with `sync` the content is on disk when it returns. */
+  close(options: { sync?: boolean } = {}): void {
+    try {
+      this.#flush();
+      if (options.sync === true) fsyncSync(this.#descriptor);
+    } finally {
+      closeSync(this.#descriptor);
+    }
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#pending, "latin1");
+    this.#pending = "";
+    try {
+      writeWhole(this.#descriptor, bytes);
+    } catch (error) {
+      throw writeFailure(this.file, error);
+    }
+  }
+}
+
+/** Writes all of the bytes. Throws the system's error. */
+function writeWhole(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
+}

@@ -1,0 +1,126 @@
+import { stat } from "node:fs/promises";
+import { Failure, failed } from "../errors.ts";
+import { sortOutput } from "../process/sort.ts";
+import { anyFileArgs, listArgs, type ListIntent, type Tuning } from "./argv.ts";
+import type { Features } from "./program.ts";
+import { runRclone, type Rclone } from "./run.ts";
+
+/** A listing of files, spooled to disk and sorted by path. */
+export interface Listing {
+  readonly file: string;
+  /** False when some directory could not be read: what is not in it may exist all the same. */
+  readonly complete: boolean;
+  /** What could not be read, with rclone's reason. */
+  readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
+}
+
+export interface ListRequest extends ListIntent {
+  /** Where the sorted listing is written. */
+  readonly output: string;
+  readonly scratch: string;
+  /** Leading bytes of each path that don't count for the order. */
+  readonly sortFrom?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** What is listed, for messages: "source" or "destination". */
+  readonly what: string;
+}
+
+/** Thrown when the directory or bucket to list does not exist. */
+export class LocationMissing extends Failure {}
+
+/** rclone's exit code when the directory itself does not exist. */
+const notFound = 3;
+
+/**
+ * Lists a location through rclone into a sorted file of `path TAB size TAB time` lines.
+ * Nothing is kept in our memory on the way.
+ * Throws when the location as a whole can't be listed: a failed listing is never an empty one.
+ */
+export async function listFiles(
+  rclone: Rclone,
+  features: Features,
+  tuning: Tuning,
+  request: ListRequest,
+): Promise<Listing> {
+  const first = await listOnce(rclone, features, tuning, request);
+  if (!first.vanished) return first.listing;
+  // A directory that went away meanwhile is nothing strange, and most likely does not do so again.
+  return (await listOnce(rclone, features, tuning, request)).listing;
+}
+
+interface Attempt {
+  readonly listing: Listing;
+  /** Some directory was gone before it could be read. */
+  readonly vanished: boolean;
+}
+
+async function listOnce(
+  rclone: Rclone,
+  features: Features,
+  tuning: Tuning,
+  request: ListRequest,
+): Promise<Attempt> {
+  const { output, scratch, sortFrom: from, signal, what } = request;
+  const unreadable: { path: string; reason: string }[] = [];
+  const { code, lastError } = await sortOutput(output, scratch, { from, signal }, async (sink) =>
+    runRclone(rclone, {
+      args: listArgs(request, tuning, features),
+      stdoutTo: sink,
+      signal,
+      onLog: (record) => {
+        if (record.level === "error" && record.object !== undefined && record.object !== "") {
+          unreadable.push({ path: record.object, reason: record.message });
+        }
+      },
+    }),
+  );
+  const told = lastError ?? "no message";
+  const nothing = unreadable.length === 0 && (await stat(output)).size === 0;
+  if (code === notFound && nothing)
+    throw new LocationMissing("failed", `${what}: expected a directory, found none (${told})`);
+  if (code !== 0 && code !== notFound && unreadable.length === 0) {
+    throw failed(`${what}: expected a listing, found rclone exit code ${code}: ${told}`);
+  }
+  if (code !== 0 && unreadable.length === 0) unreadable.push({ path: "(somewhere)", reason: told });
+  const listing = { file: output, complete: code === 0 && unreadable.length === 0, unreadable };
+  return { listing, vanished: code === notFound };
+}
+
+/** Whether there is anything below a location. */
+export type Top = "missing" | "empty" | "files";
+
+/**
+ * Looks whether a location holds any file that can be read there; one is enough, so a wide
+ * directory is not listed to its end. Directories alone are nothing: a disk made anew has some.
+ * `missing` when there is no such directory or bucket.
+ */
+export async function lookForFiles(
+  rclone: Rclone,
+  location: string,
+  tuning: Tuning,
+  signal?: AbortSignal,
+): Promise<Top> {
+  const enough = new AbortController();
+  const both = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
+  let found = false;
+  try {
+    const { code, lastError } = await runRclone(rclone, {
+      args: anyFileArgs(location, tuning),
+      signal: both,
+      onLine: () => {
+        found = true;
+        enough.abort();
+      },
+    });
+    if (found) return "files";
+    if (code === notFound) return "missing";
+    if (code !== 0)
+      throw failed(
+        `destination: expected a listing, found rclone exit code ${code}: ${lastError ?? "no message"}`,
+      );
+    return "empty";
+  } catch (error) {
+    if (found && signal?.aborted !== true) return "files";
+    throw error;
+  }
+}

@@ -1,0 +1,146 @@
+import { join } from "node:path";
+import { failed } from "../errors.ts";
+import { LineSpool } from "../process/spool.ts";
+import type { PlannedFile } from "./plan.ts";
+import type { Tuning } from "../rclone/argv.ts";
+import type { Stats } from "../rclone/log.ts";
+import { runRclone, type Rclone } from "../rclone/run.ts";
+import { asGoWrites, type RawPath } from "../units/rawpath.ts";
+
+/** A place from which rclone can copy versions, many at once, under the names they have in the backup. */
+export interface BulkSource {
+  /** As rclone is given it. */
+  readonly location: string;
+  /** What rclone needs in its environment to show the versions of a time. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** One copy: a place, and a list of the paths to copy from it. */
+export interface BulkCopy {
+  readonly source: BulkSource;
+  readonly list: string;
+  /** Whether the files get other names than those they have there. */
+  readonly renamed: boolean;
+}
+
+/** The files to copy from each place. */
+export class BulkLists {
+  readonly #copies: { readonly copy: BulkCopy; readonly spool: LineSpool }[] = [];
+  readonly #index = new Map<string, number>();
+  readonly #scratch: string;
+
+  constructor(scratch: string) {
+    this.#scratch = scratch;
+  }
+
+  add(source: BulkSource, planned: PlannedFile): void {
+    const index = this.indexOf(source, planned);
+    this.#copies[index]?.spool.write(planned.path);
+    if (index >= 0) return;
+    const spool = new LineSpool(join(this.#scratch, `bulk-${this.#copies.length}`));
+    const renamed = planned.path !== planned.target;
+    const copy = { source, list: spool.file, renamed };
+    this.#index.set(keyOf(source, renamed), this.#copies.length);
+    this.#copies.push({ copy, spool });
+    spool.write(planned.path);
+  }
+
+  /** Which of the copies a file is in; -1 for none. */
+  indexOf(source: BulkSource, { path, target }: PlannedFile): number {
+    return this.#index.get(keyOf(source, path !== target)) ?? -1;
+  }
+
+  /** Ends writing and returns the copies. */
+  close(): readonly BulkCopy[] {
+    for (const { spool } of this.#copies) spool.close();
+    return this.#copies.map(({ copy }) => copy);
+  }
+}
+
+function keyOf({ location, env }: BulkSource, renamed: boolean): string {
+  return JSON.stringify([location, env, renamed]);
+}
+
+/** Larger files come in several streams, none of which is held against a checksum of the whole. */
+const oneStream = 128 * 1024 * 1024;
+
+/** Whether rclone held what it copied against the provider's checksum. */
+export function isChecked(
+  { bulkChecks }: { readonly bulkChecks: boolean },
+  { version: { stored } }: PlannedFile,
+): boolean {
+  return bulkChecks && stored.hash !== undefined && stored.size < oneStream;
+}
+
+export interface CopyRequest {
+  readonly source: BulkSource;
+  /** A file of raw paths; undefined copies all that is there. */
+  readonly list: string | undefined;
+  readonly destination: string;
+  /** Whether a file that is there already stays as it is. */
+  readonly keepExisting: boolean;
+  /** Whether a file that seems to be the same is copied all the same. */
+  readonly anew?: boolean;
+  readonly signal: AbortSignal;
+  readonly onStats: (stats: Stats) => void;
+}
+
+/** What rclone said of files that it couldn't copy, by their path as it writes them in its log. */
+export type Reasons = ReadonlyMap<string, string>;
+
+/**
+ * Copies files with one rclone. What couldn't be copied is no exception: whoever asked looks at what
+ * is there. Throws when rclone can't start, and when the disk is full.
+ */
+export async function copyFiles(
+  rclone: Rclone,
+  tuning: Tuning,
+  request: CopyRequest,
+): Promise<Reasons> {
+  const reasons = new Map<string, string>();
+  let full: string | undefined;
+  const { lastError, code } = await runRclone(
+    { ...rclone, env: { ...rclone.env, ...request.source.env } },
+    {
+      args: copyArgs(request, tuning),
+      signal: request.signal,
+      onLog: ({ level, object, message, stats }) => {
+        if (stats !== undefined) request.onStats(stats);
+        if (level !== "error") return;
+        if (/no space left|disk quota/i.test(message)) full = message;
+        if (object !== undefined) reasons.set(object, message);
+      },
+    },
+  );
+  if (full !== undefined)
+    throw failed(`${request.destination}: cannot write: the disk is full (${full})`, {
+      hint: "make room there and run the command again: it goes on with what is there",
+    });
+  if (code !== 0 && reasons.size === 0 && lastError !== undefined) reasons.set("", lastError);
+  return reasons;
+}
+
+/** What rclone said against one file: then what lies there is not to be trusted, whatever it looks like. */
+export function reasonFor(reasons: Reasons, path: RawPath): string | undefined {
+  return reasons.size === 0 ? undefined : reasons.get(asGoWrites(path));
+}
+
+function copyArgs(request: CopyRequest, tuning: Tuning): string[] {
+  return [
+    "copy",
+    ...(request.list === undefined ? ["--fast-list"] : ["--files-from-raw", request.list]),
+    ...(request.keepExisting ? ["--ignore-existing"] : []),
+    ...(request.anew === true ? ["--ignore-times"] : []),
+    // rclone 1.60 leaves a file whose checksum was wrong, and takes it for good when it tries again.
+    ...["--retries", "1"],
+    // Names that differ only in their Unicode form are two files.
+    "--no-unicode-normalization",
+    ...(tuning.checkers === undefined ? [] : ["--checkers", String(tuning.checkers)]),
+    ...(tuning.transfers === undefined ? [] : ["--transfers", String(tuning.transfers)]),
+    ...(tuning.bwlimit === undefined ? [] : ["--bwlimit", tuning.bwlimit]),
+    ...["--use-json-log", "--stats", "1s", "--stats-log-level", "NOTICE"],
+    request.source.location,
+    request.destination,
+    ...tuning.flags,
+  ];
+}

@@ -1,0 +1,43 @@
+import type { Stats } from "node:fs";
+import pMap from "p-map";
+import type { FileVersion } from "../history/history.ts";
+import type { PlannedFile } from "./plan.ts";
+import type { RestoreWork } from "./work.ts";
+
+/** Whether a file has the size and, where it is known, the modification time of a version. */
+export function looksLike(found: Stats, version: FileVersion): boolean {
+  if (!found.isFile() || found.size !== version.size) return false;
+  const { modifiedAt } = version.stored;
+  return modifiedAt === undefined || sameModified(found.mtimeMs, modifiedAt);
+}
+
+/** Times in milliseconds; file systems and stores may know whole seconds only. */
+export function sameModified(found: number, wanted: number): boolean {
+  if (Math.abs(found - wanted) < 1) return true;
+  const coarse = found % 1000 === 0 || wanted % 1000 === 0;
+  return coarse && Math.floor(found / 1000) === Math.floor(wanted / 1000);
+}
+
+const askedAtOnce = 16;
+
+/**
+ * The same files, with the modification times that the listing did not tell, where they decide whether a
+ * file at the target is the same: where one of that size is.
+ */
+export async function withTimes(
+  { content, signal }: Pick<RestoreWork, "content" | "signal">,
+  page: readonly PlannedFile[],
+  sizeAtTarget: (planned: PlannedFile) => number | undefined,
+): Promise<readonly PlannedFile[]> {
+  const open = (planned: PlannedFile): boolean =>
+    planned.version.stored.modifiedAt === undefined &&
+    sizeAtTarget(planned) === planned.version.size;
+  if (!page.some(open)) return page;
+  const known = async (planned: PlannedFile): Promise<PlannedFile> => {
+    if (!open(planned)) return planned;
+    const { stored } = planned.version;
+    const modifiedAt = await content.modifiedAt(stored, signal);
+    return { ...planned, version: { ...planned.version, stored: { ...stored, modifiedAt } } };
+  };
+  return pMap(page, known, { concurrency: askedAtOnce });
+}

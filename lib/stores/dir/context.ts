@@ -1,0 +1,23 @@
+import type { Tuning } from "../../rclone/argv.ts";
+import type { Features } from "../../rclone/program.ts";
+import type { Rclone } from "../../rclone/run.ts";
+
+/** What work on dated directories needs to know. */
+export interface DirContext {
+  readonly rclone: Rclone;
+  readonly features: Features;
+  readonly tuning: Tuning;
+  /** As rclone is given them: nothing secret in them. */
+  readonly destination: string;
+  readonly history: string;
+  /** A private directory for temporaries; the caller removes it. */
+  readonly scratch: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A place below a location. */
+export function below(location: string, path: string): string {
+  return location.endsWith(":") || location.endsWith("/")
+    ? `${location}${path}`
+    : `${location}/${path}`;
+}

@@ -1,0 +1,129 @@
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { systemCode } from "../../errors.ts";
+import { DamagedManifest } from "../../manifest/gziplines.ts";
+import type { Pages } from "../../manifest/pages.ts";
+import {
+  readRunManifest,
+  runKinds,
+  type RunManifestHeader,
+  type RunManifestKind,
+} from "../../manifest/runs.ts";
+import { linePages } from "../../manifest/textpages.ts";
+import { sortFile } from "../../process/sort.ts";
+import { LineSpool } from "../../process/spool.ts";
+import { rawFromBytes, type RawPath } from "../../units/rawpath.ts";
+import type { DirContext } from "./context.ts";
+import { fetchManifests } from "./fetch.ts";
+import { cutRuns, listRuns, manifestName, type HistoryRun } from "./runs.ts";
+import type { KnownRun, Told } from "./timeline.ts";
+
+/** What the runs' manifests say, sorted by path on disk. */
+export interface Known {
+  readonly runs: readonly KnownRun[];
+  /** A line of some run about a path. */
+  readonly lines: () => Pages<ToldLine>;
+}
+
+export interface ToldLine extends Told {
+  readonly path: RawPath;
+}
+
+/**
+ * Reads the manifests of all runs once and sorts what they say by path: memory does not grow with it.
+ * `name` tells temporaries apart: what was read before may be in use.
+ */
+export async function readTold(context: DirContext, name: string): Promise<Known> {
+  const { rclone, history, tuning, scratch, signal } = context;
+  const found = await listRuns(rclone, history, tuning, signal);
+  const cut = new Set(cutRuns(found));
+  const manifests = await findManifests(context, found);
+  const spool = new LineSpool(join(scratch, `${name}.told`));
+  const runs: KnownRun[] = [];
+  let latest = 0;
+  for (const [at, run] of found.entries()) {
+    const manifest = manifests.get(run.id);
+    const header = manifest === undefined ? undefined : await spoolManifest(manifest, at, spool);
+    const time = header === undefined ? run.startedAt : Date.parse(header.startedAt);
+    const uncertain = header?.uncertain !== false || manifest?.kind === "intent" || time < latest;
+    latest = Math.max(latest, time);
+    runs.push({ id: run.id, time, uncertain, cut: cut.has(run) });
+  }
+  spool.close();
+  const sorted = `${spool.file}.sorted`;
+  await sortFile(spool.file, sorted, scratch, { signal });
+  return { runs, lines: () => readLines(sorted) };
+}
+
+/** A run's manifest that can be read. */
+interface Manifest {
+  readonly file: string;
+  readonly kind: RunManifestKind;
+}
+
+/**
+ * Fetches what tells most of each run: its outcome, or its intent where there is no outcome or a
+ * damaged one. What is damaged says nothing.
+ */
+async function findManifests(
+  context: DirContext,
+  runs: readonly HistoryRun[],
+): Promise<ReadonlyMap<string, Manifest>> {
+  const found = new Map<string, Manifest>();
+  for (const kind of ["outcome", "intent"] as const) {
+    const ids = runs.filter((run) => run[kind] && !found.has(run.id)).map(({ id }) => id);
+    const directory = await fetchManifests(
+      context,
+      ids.map((id) => manifestName(id, kind)),
+    );
+    for (const id of ids) {
+      const file = join(directory, manifestName(id, kind));
+      if (await isWhole(file, kind)) found.set(id, { file, kind });
+    }
+  }
+  return found;
+}
+
+async function isWhole(file: string, kind: RunManifestKind): Promise<boolean> {
+  try {
+    for await (const _ of readRunManifest(file, kind));
+    return true;
+  } catch (error) {
+    if (error instanceof DamagedManifest || systemCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+async function spoolManifest(
+  { file, kind }: Manifest,
+  at: number,
+  spool: LineSpool,
+): Promise<RunManifestHeader | undefined> {
+  let header: RunManifestHeader | undefined;
+  const order = String(at).padStart(8, "0");
+  for await (const page of readRunManifest(file, kind, (read) => (header = read)))
+    for (const line of page) {
+      const unsure = line.uncertain === true || header?.uncertain === true;
+      const mark = kind === "intent" ? "p" : unsure ? "?" : "";
+      spool.write(`${line.path}\t${order}\t${line.kind}\t${line.size}\t${line.time}\t${mark}`);
+    }
+  return header;
+}
+
+async function* readLines(file: string): Pages<ToldLine> {
+  for await (const lines of linePages(createReadStream(file, { highWaterMark: 256 * 1024 })))
+    yield lines.map(parseLine);
+}
+
+function parseLine(text: string): ToldLine {
+  const [path = "", order, word, size, time = "", mark = ""] = text.split("\t");
+  return {
+    path: rawFromBytes(path),
+    run: Number(order),
+    kind: runKinds.find((kind) => kind === word) ?? "held",
+    size: Number(size),
+    time,
+    uncertain: mark !== "",
+    planned: mark === "p",
+  };
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+import { callsOf, makeBackup } from "./helpers/backups.ts";
+import { rclones } from "./helpers/rclones.ts";
+import {
+  evolve,
+  generator,
+  nastyNames,
+  readTree,
+  restoreJson,
+  runRestore,
+  type Tree,
+} from "./helpers/restoring.ts";
+
+for (const rclone of rclones) {
+  test(`dated directories: any night comes back, many files at once (${rclone.version})`, async (t) => {
+    const box = await makeBackup(t, rclone, {
+      default: { destination: "secret:data" },
+      guards: { max_delete: "off" },
+      history: { kind: "dir" },
+    });
+    const seed = 21;
+    const random = generator(seed);
+    const past: { time: number; tree: Tree }[] = [];
+    // A name that looks like a version of another has undecryptable old versions elsewhere, not here.
+    const names = [...nastyNames, "dir/a", "dir/b", "dir/deep/c"];
+    for (let step = 0; step < 5; step += 1) {
+      await evolve(box.source, random, step, names);
+      await box.expect(0);
+      past.push({ time: Date.now(), tree: await readTree(box.source) });
+    }
+    for (const [step, { time, tree }] of past.entries()) {
+      const out = path.join(box.root, `out${step}`);
+      const asOf = new Date(time).toISOString();
+      if (step === 1) await box.trace();
+      const done = await restoreJson(box, ["home", "--as-of", asOf, "--to", out]);
+      assert.deepEqual(await readTree(out), tree, `seed ${seed}, step ${step}`);
+      assert.deepEqual([done.failure_count, done.uncertain], [0, 0]);
+      if (step !== 1) continue;
+      // One rclone for each directory that holds any of them, none for single files.
+      const calls = await box.calls();
+      assert.equal(callsOf(calls, "cat").length, 0);
+      assert.ok(callsOf(calls, "copy").length <= 6, `${callsOf(calls, "copy").length} copies`);
+    }
+    const all = path.join(box.root, "all");
+    const every = await restoreJson(box, ["home", "--all-versions", "--to", all]);
+    const { stdout } = await runRestore(box, ["home", "--list", "--json"]);
+    assert.equal(every.restored.files, stdout.trimEnd().split("\n").length);
+    assert.equal(every.failure_count, 0);
+    assert.equal(callsOf(await box.calls(), "cat").length, 0);
+  });
+}
