@@ -10,6 +10,8 @@ import {
   type CommandContext,
 } from "../lib/cli.ts";
 import { Failure, usage, type Outcome } from "../lib/errors.ts";
+import { parentDeathPrefix } from "../lib/state/parentdeath.ts";
+import { parseBytes } from "../lib/units/bytes.ts";
 import type { LoadedBackup } from "../lib/config/load.ts";
 import type { Session } from "../lib/jobs/session.ts";
 
@@ -28,6 +30,8 @@ const command = withCommonOptions(
       "read back instead of backing up: all, data=[<]N[%], files=N[%], age=SPEC, hash; repeatable, all must hold; without one, those of [verify] conditions",
       collect,
     )
+    .option("--verify-next <size>", "read back what is next by the ledger, within so many bytes")
+    .option("--max-transactions <number>", "limit the requests of --verify-next", parseCount)
     .option("--seed <number>", "make --verify choose the same files again", parseSeed)
     .option("--ls", "list the source under its filters")
     .option("--newest", "print the newest file of the source")
@@ -51,6 +55,7 @@ Examples:
   rclone-backup home                       back up what home.conf describes
   rclone-backup -n home                    show what that would do
   rclone-backup --verify data=1G home      read 1 GiB of it back and compare
+  rclone-backup --verify-next 1G home      the same, the longest unread first
 ${exitCodesHelp}`,
   )
   .action((name, options) =>
@@ -68,6 +73,8 @@ async function act(
 ): Promise<Outcome> {
   if (name === undefined) throw missingName(options);
   const mode = modeOf(options);
+  // Its answer takes a while, and is needed when rclone is started.
+  if (mode !== "show-config") void parentDeathPrefix();
   const { loadBackup } = await import("../lib/config/load.ts");
   const loaded = await loadBackup(name, {
     configDir: options.configDir,
@@ -81,6 +88,7 @@ async function act(
     case "backup":
       return backUp(session, options, context);
     case "verify":
+    case "verify-next":
       return verify(session, loaded, options, context);
     case "ls":
       return list(session, options, context);
@@ -102,11 +110,12 @@ function missingName({ verify: given }: Options): Failure {
   });
 }
 
-type Mode = "backup" | "verify" | "ls" | "newest" | "filters" | "show-config";
+type Mode = "backup" | "verify" | "verify-next" | "ls" | "newest" | "filters" | "show-config";
 
 function modeOf(options: Options): Mode {
   const asked: Mode[] = [];
   if (options.verify !== undefined) asked.push("verify");
+  if (options.verifyNext !== undefined) asked.push("verify-next");
   if (options.ls === true) asked.push("ls");
   if (options.newest === true) asked.push("newest");
   if (options.showConfig === true) asked.push("show-config");
@@ -116,12 +125,14 @@ function modeOf(options: Options): Mode {
   const [mode = "backup", second] = asked;
   if (second !== undefined)
     throw usage(
-      `expected one of --verify, --ls, --newest, --filters and --show-config, found --${mode} and --${second}`,
+      `expected one of --verify, --verify-next, --ls, --newest, --filters and --show-config, found --${mode} and --${second}`,
     );
   if (options.allowRefusedPlan !== undefined && mode !== "backup")
     throw usage(`expected --allow-refused-plan with a backup, found it with --${mode}`);
   if (options.seed !== undefined && mode !== "verify")
     throw usage("expected --seed with --verify, found it without");
+  if (options.maxTransactions !== undefined && mode !== "verify-next")
+    throw usage("expected --max-transactions with --verify-next, found it without");
   return mode;
 }
 
@@ -173,9 +184,11 @@ async function verify(
     import("../lib/output/backupreport.ts"),
     import("../lib/units/condition.ts"),
   ]);
+  const next = options.verifyNext === undefined ? undefined : parseBytes(options.verifyNext);
   const given = (options.verify === true ? [] : (options.verify ?? [])).flatMap(splitConditions);
-  const conditions = given.length > 0 ? given : loaded.backup.verify.conditions;
-  if (conditions.length === 0)
+  const set = given.length > 0 ? given : loaded.backup.verify.conditions;
+  const conditions = next === undefined ? set : [];
+  if (conditions.length === 0 && next === undefined)
     throw usage("--verify: expected a condition, found none, and none in [verify] conditions", {
       hint: "such as --verify all or --verify data=1G",
     });
@@ -183,10 +196,14 @@ async function verify(
     conditions: parseConditions(conditions),
     seed: options.seed ?? Math.trunc(Math.random() * 2 ** 31),
     dryRun: options.dryRun === true,
+    next:
+      next === undefined
+        ? undefined
+        : { bytes: next, transactions: options.maxTransactions ?? Infinity },
   });
   if (options.json === true)
     await terminal.result(`${JSON.stringify(report.verifyJson(result))}\n`);
-  else if (options.quiet !== true) await terminal.result(report.verifyLines(result));
+  else if (options.quiet !== true) await terminal.result(report.verifyLines(result, new Date()));
   if (result.outcome !== "done") {
     terminal.problem(
       result.outcome,
@@ -271,9 +288,13 @@ async function showConfig(
   return "done";
 }
 
+function parseCount(value: string): number {
+  const count = Number(value);
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(count))
+    throw new InvalidArgumentError("Expected a whole number from 0 on.");
+  return count;
+}
+
 function parseSeed(value: string): number {
-  const seed = Number(value);
-  if (!/^-?\d+$/.test(value) || !Number.isSafeInteger(seed))
-    throw new InvalidArgumentError("Expected a whole number.");
-  return seed | 0;
+  return (value.startsWith("-") ? -parseCount(value.slice(1)) : parseCount(value)) | 0;
 }

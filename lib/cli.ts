@@ -1,5 +1,10 @@
 import { readFileSync } from "node:fs";
-import { Option, type Command, type OptionValues } from "@commander-js/extra-typings";
+import {
+  Option,
+  type Command,
+  type CommandUnknownOpts,
+  type OptionValues,
+} from "@commander-js/extra-typings";
 import { exitCodes, Failure, type Outcome } from "./errors.ts";
 import { escapeLines } from "./output/escape.ts";
 import { openTerminal, type Terminal } from "./output/terminal.ts";
@@ -131,21 +136,28 @@ async function tell(terminal: Terminal, error: unknown, options: CommonOptions):
   return failure?.outcome ?? "failed";
 }
 
+/** Gets the commands in place of the command line; for what is generated from their definitions. */
+let reader: ((command: CommandUnknownOpts) => void) | undefined;
+
+/** From now on, each command that would be parsed and run in this process is given to `read` alone. */
+export function readDefinitions(read: (command: CommandUnknownOpts) => void): void {
+  reader = read;
+}
+
 /** Parses the command line; a wrong one is told on stderr and exits with 2. */
-export async function parseCommand(command: {
-  name(): string;
-  exitOverride(): unknown;
-  configureOutput(configuration: {
-    outputError(text: string, write: (text: string) => void): void;
-  }): unknown;
-  parseAsync(argv: string[]): Promise<unknown>;
-}): Promise<void> {
+export async function parseCommand(command: CommandUnknownOpts): Promise<void> {
+  if (reader !== undefined) return reader(command);
   const name = command.name();
-  command.configureOutput({
-    outputError: (text, write) =>
-      write(`${name}: ${escapeLines(text.trimEnd())}\n${name}: hint: ${name} --help tells more\n`),
-  });
-  command.exitOverride();
+  for (const each of [command, ...command.commands]) {
+    const full = each === command ? name : `${name} ${each.name()}`;
+    each.configureOutput({
+      outputError: (text, write) =>
+        write(
+          `${name}: ${escapeLines(text.trimEnd())}\n${name}: hint: ${full} --help tells more\n`,
+        ),
+    });
+    each.exitOverride();
+  }
   // A reader that has seen enough of --help (head, less) is no error.
   process.stdout.on("error", () => {});
   try {

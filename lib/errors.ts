@@ -12,6 +12,27 @@ export const exitCodes = {
 
 export type Outcome = keyof typeof exitCodes;
 
+/** Of several outcomes, the first of these that occurred is told; done where none did. */
+const precedence = [
+  "interrupted",
+  "usage",
+  "failed",
+  "difference",
+  "refused",
+  "partial",
+  "skipped",
+] as const satisfies readonly Outcome[];
+
+/** How a whole ended whose parts ended so. */
+export function firstOutcome(outcomes: readonly Outcome[]): Outcome {
+  return precedence.find((outcome) => outcomes.includes(outcome)) ?? "done";
+}
+
+/** The outcome that an exit code names; undefined for one that is none of ours. */
+export function outcomeOf(code: number | undefined): Outcome | undefined {
+  return (["done", ...precedence] as const).find((outcome) => exitCodes[outcome] === code);
+}
+
 export interface FailureOptions {
   /** What the reader can type or change to go on. */
   hint?: string;

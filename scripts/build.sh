@@ -5,7 +5,7 @@ set -eu
 cd "$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)"
 stamp=node_modules/.rclone-backups-built
 if [ -f "$stamp" ] && [ -f dist/bin/rclone-backup.js ] &&
-  [ -z "$(find bin lib exporters package.json package-lock.json scripts/build.ts -newer "$stamp" | head -n 1)" ]; then
+  [ -z "$(find bin lib exporters package.json package-lock.json scripts/build.ts scripts/manual.ts scripts/manual -newer "$stamp" | head -n 1)" ]; then
   exit 0
 fi
 # A mark made before the build can't hide a later change.

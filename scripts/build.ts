@@ -1,12 +1,13 @@
 /*
  * Makes dist/: the commands, compiled and each bundled with what it imports, split so that a command
- * loads only what its run needs. Loading a hundred small files would cost every run 0.1 s.
+ * loads only what its run needs; man pages and shell completions. Loading a hundred small files would cost every run 0.1 s.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { build } from "esbuild";
+import { writeManual } from "./manual.ts";
 
 const target = "dist";
 const fresh = `${target}.new`;
@@ -35,6 +36,7 @@ const { metafile } = await build({
   },
 });
 await writeFile(join(fresh, "THIRD-PARTY-LICENSES.txt"), licenses(Object.keys(metafile.inputs)));
+await writeManual(fresh);
 await rm(target, { recursive: true, force: true });
 await rename(fresh, target);
 

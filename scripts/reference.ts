@@ -15,7 +15,7 @@ export function renderReference(): string {
     "Every section and key of a configuration file. How the file is read is told in [configuration.md](configuration.md).",
     ...sections.flatMap(renderSection),
     "## Environment",
-    `${reservedEnvironment.map((name) => `\`${name}\``).join(" and ")} set no key: the first adds a configuration directory, the second says where state is kept. Any other variable that begins with \`RCLONE_BACKUPS_\` must be one of those named above.`,
+    `${reservedEnvironment.map((name) => `\`${name}\``).join(", ")} set no key: the first adds a configuration directory, the second says where state is kept, the third names the file to read in place of /etc/default/rclone-backups. Any other variable that begins with \`RCLONE_BACKUPS_\` must be one of those named above.`,
   ];
   return `${parts.join("\n\n")}\n`;
 }

@@ -11,9 +11,10 @@ Installs rclone, GNU tar, flock and setpriv (util-linux), CA certificates and th
 npm packages, as far as they are missing, after asking.
 
   -y, --yes    install without asking
-  --tests      what the tests need: the same, sshd and Chromium, and kept in
+  --tests      what the tests need: the same, sshd, Chromium, systemd-analyze, zsh, fish
+               and groff, and kept in
                ${RCLONE_BACKUPS_TEST_CACHE:-${XDG_CACHE_HOME:-~/.cache}/rclone-backups-tests}
-               rclone in two versions, two S3 servers (moto, versitygw) and b2; what is on the
+               rclone in two versions, two S3 servers (moto, versitygw), b2 and hadolint; what is on the
                PATH is used, and docs/development.md lists the variables that name others
 TEXT
 }

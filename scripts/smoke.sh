@@ -1,6 +1,6 @@
 #!/bin/sh
 # Packs the project, installs the tarball into an empty prefix and uses what it installed: every
-# command's --help and --version, and one encrypted, verified backup, with both rclones of the tests.
+# command's --help, --version, man page and completions, and one encrypted, verified backup, with both rclones of the tests.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -25,6 +25,16 @@ npm install --silent --global --prefix "$work/prefix" --omit=dev --no-audit --no
 
 commands=$(node -p 'Object.keys(JSON.parse(require("fs").readFileSync("package.json")).bin).join("\n")')
 version=$(node -p 'JSON.parse(require("fs").readFileSync("package.json")).version')
+
+for command in $commands; do
+  [ -s "$work/prefix/share/man/man1/$command.1" ] || fail "npm installed no man page of $command"
+done
+for shell in bash zsh fish; do
+  PATH="$work/prefix/bin:$PATH" rclone-backups completion $shell >"$work/completion" || fail "no completion for $shell"
+  for command in $commands; do
+    grep -q "$command" "$work/completion" || fail "the completion for $shell does not know $command"
+  done
+done
 
 cache=${RCLONE_BACKUPS_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rclone-backups-tests}
 for rclone in "${RCLONE_OLD:-$cache/rclone-old}" "${RCLONE_NEW:-$cache/rclone-new}"; do

@@ -94,7 +94,7 @@ for (const rclone of rclones) {
       const backup = await makeBackup(t, rclone, {}, { ...manyFiles(3), "log/grows": "small" });
       await backup.expect(0);
       const file = path.join(backup.source, "log/grows");
-      await backup.write({ "log/grows": Buffer.alloc(600_000, "x") });
+      await backup.write({ "log/grows": Buffer.alloc(200_000, "x") });
       await backup.configure({ rclone: { bwlimit: "200k" } });
       const live = backup.start(["--json"]);
       const writer = setInterval(() => appendFileSync(file, "y".repeat(1000)), 10);

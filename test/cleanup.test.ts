@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { compiled, run, start, type Result } from "./helpers/command.ts";
+import { answer as answerTo } from "./helpers/asked.ts";
+import { run, type Result } from "./helpers/command.ts";
 import {
   ago,
   dig,
@@ -20,6 +21,15 @@ async function filled(t: TestContext, options: WorldOptions = {}): Promise<Histo
     if (name.startsWith("dead/")) world.server.hide(world.stored(name), { at: ago(10) });
   }
   return world;
+}
+
+/** Asks on a terminal whether the old versions of foo and dir go, and answers once `meanwhile` is done. */
+async function answer(
+  world: HistoryWorld,
+  typed: string,
+  { args = [], meanwhile = () => {} }: { args?: readonly string[]; meanwhile?: () => void } = {},
+): Promise<Result> {
+  return answerTo(world, "cleanup", { args: [...args, "home", "foo", "dir"], typed, meanwhile });
 }
 
 /** What is gone of what was there. */
@@ -118,26 +128,56 @@ test("without a terminal and --yes nothing goes", async (t) => {
 
 test("on a terminal only yes is yes", async (t) => {
   const world = await filled(t);
-  const answer = async (typed: string): Promise<Result> => {
-    const words = [process.execPath, compiled("cleanup"), "home", "foo"];
-    const live = start("script", ["-q", "-e", "-c", words.join(" "), "/dev/null"], {
-      cwd: world.box.root,
-      env: { ...world.box.env, TERM: "dumb", SHELL: "/bin/sh" },
-      typing: true,
-    });
-    await live.waitFor(/remove for good\? \[yes\/no\]/);
-    live.child.stdin?.write(typed);
-    return live.done;
-  };
   for (const typed of ["no\n", "\n", "yesterday\n", "\u0003", "\u0004"]) {
     const removed = await gone(world, async () => {
-      const { code, stdout } = await answer(typed);
+      const { code, stdout } = await answer(world, typed);
       assert.ok(code === 5 || code === 130, `${JSON.stringify(typed)}: ${code}\n${stdout}`);
     });
     assert.deepEqual(removed, []);
   }
-  assert.deepEqual(await gone(world, async () => assert.equal((await answer("yes\n")).code, 0)), [
-    "foo upload 1",
+  const removed = await gone(world, async () => {
+    assert.equal((await answer(world, "yes\n")).code, 0);
+  });
+  assert.deepEqual(removed, ["dir/a upload 1", "dir/b/c upload 1", "foo upload 1"]);
+});
+
+for (const args of [[], ["--purge"]]) {
+  test(`what comes while it asks is not removed: ${args[0] ?? "old versions"}`, async (t) => {
+    const world = await filled(t);
+    const before = world.entries();
+    const meanwhile = (): void => {
+      for (const name of ["foo", "dir/a", "dir/later"])
+        for (const size of [50, 51]) world.server.put(world.stored(name), Buffer.alloc(size));
+      world.server.hide(world.stored("dir/b/c"));
+    };
+    assert.equal((await answer(world, "yes\n", { args, meanwhile })).code, 0);
+    const left = new Set(world.entries().map(({ fileId }) => fileId));
+    const named = before.filter(({ path }) => /^(?:foo|dir\/.*)$/.test(path));
+    const shown = args.length > 0 ? named : named.filter(({ uploadTimestamp: at }) => at < ago(30));
+    assert.deepEqual(
+      before.filter(({ fileId }) => !left.has(fileId)),
+      shown,
+    );
+    const came = world
+      .entries()
+      .filter(({ fileId }) => !before.some((old) => old.fileId === fileId));
+    assert.equal(came.length, 7);
+  });
+}
+
+test("a path that is a file and a directory means both, once", async (t) => {
+  const world = await historyWorld(t, { kind: "plain" });
+  world.present();
+  for (const name of ["both", "both.txt", "both/in", "both/more/in", "both␉tab"])
+    for (const days of [40, 20]) world.server.put(world.stored(name), "x", { at: ago(days) });
+  const removed = await gone(world, () =>
+    world.expect(0, "cleanup", ["--yes", "home", "both", "both/in", "both/", "both␉tab"]),
+  );
+  assert.deepEqual(removed, [
+    "both upload 1",
+    "both/in upload 1",
+    "both/more/in upload 1",
+    "both␉tab upload 1",
   ]);
 });
 

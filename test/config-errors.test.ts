@@ -16,7 +16,7 @@ const mistakes: Readonly<Record<string, readonly [text: string, message: string,
     "a section far from any": [
       "[zzzzzz]",
       "4:1: expected a known section, found [zzzzzz]",
-      "known sections: default, filters, test-filters, guards, rclone, verify, history, policies, retention",
+      "known sections: default, filters, test-filters, guards, rclone, verify, history, policies, retention, schedule, notify",
     ],
     "an unknown section below filters": [
       "[filters]\n- a\n[Guards]\nmax_delete = 1",
@@ -31,7 +31,7 @@ const mistakes: Readonly<Record<string, readonly [text: string, message: string,
     "an unknown key near none": [
       "[verify]\nzzzzzz = 3",
       '5:1: expected a key of [verify], found "zzzzzz"',
-      "known keys: conditions, mend",
+      "known keys: conditions, mend, budget, hash_every",
     ],
     "a key of another section": [
       "[guards]\n  transfers = 3",
@@ -122,6 +122,82 @@ const mistakes: Readonly<Record<string, readonly [text: string, message: string,
     "a bad count": [
       "[rclone]\ntransfers = 0",
       '5:13: expected a whole number from 1 to 1000, found "0"',
+    ],
+    "a bad schedule": [
+      "[schedule]\ncron = 30 25 * * *",
+      '5:8: expected hour as *, 0-23, ranges, steps such as */2, or a list of them, found "25"',
+    ],
+    "a schedule with seconds": [
+      "[schedule]\ncron = 0 30 3 * * *",
+      '5:8: expected five fields, found 6 in "0 30 3 * * *"',
+      "without seconds: minute, hour, day of month, month, day of week, such as 30 3 * * *",
+    ],
+    "a schedule by nickname": [
+      "[schedule]\ncron = @daily",
+      "5:8: expected five fields, found @daily",
+      "write 0 0 * * *",
+    ],
+    "an unknown time zone": [
+      "[schedule]\ntime_zone = Europe/Berln",
+      '5:13: expected the name of a time zone, found "Europe/Berln"',
+      "did you mean Europe/Berlin?",
+    ],
+    "a city as time zone": [
+      "[schedule]\ntime_zone = New_York",
+      '5:13: expected the name of a time zone, found "New_York"',
+      "did you mean America/New_York?",
+    ],
+    "an offset as time zone": [
+      "[schedule]\ntime_zone = +02:00",
+      '5:13: expected the name of a time zone, found "+02:00"',
+      "such as Europe/Berlin or UTC",
+    ],
+    "a bad load": [
+      "[schedule]\nmax_load = 80%",
+      '5:12: expected a number from 0.01 to 1000, found "80%"',
+    ],
+    "a bad budget": [
+      "[verify]\nbudget = 1GB",
+      '5:10: expected a size such as 10G, found "1GB"',
+      "write 1G (1024 based)",
+    ],
+    "a bad interval": [
+      "[verify]\nhash_every = monthly",
+      '5:14: expected a duration such as 30s, 5m or 1h30m, found "monthly"',
+      "numbers with d, h, m or s, the largest first; a bare number counts seconds",
+    ],
+    "an interval for ever": [
+      "[notify]\nremind = 4000d",
+      '5:10: expected a duration of at most 3660d, found "4000d"',
+    ],
+    "an unknown event": [
+      "[notify]\non = failure, mised",
+      '5:6: expected an event (success, warning, failure, refused, difference, skipped, missed, suppressed, coverage), found "mised"',
+      "did you mean missed?",
+    ],
+    "all events and another": [
+      "[notify]\non = all, missed",
+      '5:6: expected all or none alone, found "all, missed"',
+    ],
+    "a bad address": [
+      "[notify]\nmail = me@example.org, me.example.org",
+      '5:8: expected a mail address, found "me.example.org"',
+      "such as me@example.org, or root for a user of this machine",
+    ],
+    "an address that would be an option": [
+      "[notify]\nmail_from = -f@example.org",
+      '5:13: expected a mail address, found "-f@example.org"',
+      "such as me@example.org, or root for a user of this machine",
+    ],
+    "a secret that is no URL": [
+      "[notify]\nntfy = hunter2",
+      "5:8: expected https://… or http://…, found something else",
+      "a secret's value is not shown here",
+    ],
+    "a secret URL of another scheme": [
+      "[notify]\nsmtp = https://me:hunter2@host",
+      "5:8: expected smtps://… or smtp://…, found something else",
+      "a secret's value is not shown here",
     ],
     "a bad bandwidth": [
       "[rclone]\nbwlimit = fast",

@@ -7,6 +7,7 @@ import { allKeys } from "../lib/config/definition.ts";
 import { environmentName, keyId } from "../lib/config/keys.ts";
 import { parseText } from "../lib/config/parse.ts";
 import { loadBackup } from "../lib/config/load.ts";
+import { noticeEvents } from "../lib/units/noticeevent.ts";
 import { failureOf, makeConfigDir, minimal } from "./helpers/config-dir.ts";
 
 test("the smallest configuration gets every default", async (t) => {
@@ -38,8 +39,29 @@ test("the smallest configuration gets every default", async (t) => {
       bwlimit: undefined,
       flags: [],
     },
-    verify: { conditions: [], mend: true },
+    verify: { conditions: [], mend: true, budget: undefined, hashEverySeconds: undefined },
     history: { kind: "auto", dir: undefined, prune: false },
+    schedule: {
+      cron: undefined,
+      timeZone: undefined,
+      skipUnless: undefined,
+      requireNetwork: false,
+      requirePower: false,
+      maxLoad: undefined,
+      probe: true,
+    },
+    notify: {
+      mail: [],
+      mailFrom: undefined,
+      smtp: undefined,
+      webhook: undefined,
+      webhookTemplate: undefined,
+      ntfy: undefined,
+      ping: undefined,
+      command: undefined,
+      on: noticeEvents.filter((event) => event !== "success"),
+      remindSeconds: 7 * 86_400,
+    },
     policies: new Map(),
     retention: [],
   });
@@ -83,6 +105,8 @@ flags = --buffer-size 32M --user-agent='a b' --fast-list
 conditions = data=<50%, age=30d
   hash = x
 mend = no
+budget = 1.5G
+hash_every = 30d
 [history]
 kind = dir
 dir = r:old ; versions
@@ -93,6 +117,25 @@ weekly = 7 * 365 ; a comment
 /photos/** = forever
  # a comment
 *.iso = weekly ; a comment
+[schedule]
+cron = 30  3 * * 1-5 ; on working days
+time_zone = Europe/Berlin
+skip_unless = test -e \${HOME}/ready
+require_network = yes
+require_power = TRUE
+max_load = 0.75
+probe = 0
+[notify]
+mail = me@example.org, root
+mail_from = backup@example.org
+smtp = smtps://me:hunter2@mail.example
+webhook = file:webhook
+webhook_template = template.json
+ntfy = command:cat ntfy
+ping = https://ping.example/1#2
+command = 'logger # x'
+on = missed failure,success
+remind = 1d12h
 `.replace("  hash = x\n", ""),
   });
   const { backup } = await load(file);
@@ -126,8 +169,34 @@ weekly = 7 * 365 ; a comment
       bwlimit: "08:00,512k 23:00,10M:off",
       flags: ["--buffer-size=32M", "--user-agent=a b", "--fast-list"],
     },
-    verify: { conditions: ["data=<50%", "age=30d"], mend: false },
+    verify: {
+      conditions: ["data=<50%", "age=30d"],
+      mend: false,
+      budget: 1.5 * 1024 ** 3,
+      hashEverySeconds: 30 * 86_400,
+    },
     history: { kind: "dir", dir: "r:old", prune: true },
+    schedule: {
+      cron: "30 3 * * 1-5",
+      timeZone: "Europe/Berlin",
+      skipUnless: "test -e ${HOME}/ready",
+      requireNetwork: true,
+      requirePower: true,
+      maxLoad: 0.75,
+      probe: false,
+    },
+    notify: {
+      mail: ["me@example.org", "root"],
+      mailFrom: "backup@example.org",
+      smtp: "smtps://me:hunter2@mail.example",
+      webhook: `file:${path.join(dir, "webhook")}`,
+      webhookTemplate: path.join(dir, "template.json"),
+      ntfy: "command:cat ntfy",
+      ping: "https://ping.example/1#2",
+      command: "logger # x",
+      on: ["success", "failure", "missed"],
+      remindSeconds: 1.5 * 86_400,
+    },
     policies: new Map([
       [
         "weekly",
@@ -142,8 +211,8 @@ weekly = 7 * 365 ; a comment
       ],
     ]),
     retention: [
-      { pattern: "/photos/**", policy: "forever", origin: `${file}:42` },
-      { pattern: "*.iso", policy: "weekly", origin: `${file}:44` },
+      { pattern: "/photos/**", policy: "forever", origin: `${file}:44` },
+      { pattern: "*.iso", policy: "weekly", origin: `${file}:46` },
     ],
   });
 });

@@ -69,7 +69,7 @@ test("overrides of no key and wrong values are errors that name them", async (t)
   });
   assert.equal((await set("rclone.transfer=3")).hint, "did you mean rclone.transfers?");
   assert.equal((await set("guards.mend=3")).hint, "did you mean verify.mend?");
-  assert.equal((await set("verify.zzzzzzz=3")).hint, "known: conditions, mend");
+  assert.equal((await set("verify.zzzzzzz=3")).hint, "known: conditions, mend, budget, hash_every");
   assert.match((await set("zzz.zzzzzzz=3")).hint ?? "", /^known: default, filters, /);
   assert.equal(
     (await set("filters.x=- a")).hint,

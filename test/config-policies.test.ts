@@ -243,7 +243,7 @@ test("extends: the child's lines come first, and its policy of the same name win
   assert.deepEqual(loaded.backup.history, { kind: "dir", dir: undefined, prune: true });
   const shown = showConfig(loaded).replaceAll(dir, "DIR");
   assert.equal(
-    shown.slice(shown.indexOf("[history]")),
+    shown.slice(shown.indexOf("[history]"), shown.indexOf("\n[schedule]")),
     `[history]
 kind = dir   ; DIR/base.conf:3
 prune = yes  ; DIR/base.conf:2

@@ -7,6 +7,8 @@ import { makeConfigDir, minimal } from "./helpers/config-dir.ts";
 const withPassword = (text: string): string => `${minimal}[rclone]\npassword = ${text}\n`;
 const env = { PATH: process.env["PATH"], X: "from the environment" };
 
+const never = async () => assert.fail("expected no command to run");
+
 /** A command that didn't end in time. */
 const hanging = async () => ({ code: undefined, stdout: "hunter2", timedOut: true });
 
@@ -70,6 +72,35 @@ test("a secret that can't be had is an error without it", async (t) => {
   assert.equal(
     (await fail(withPassword("command:sleep 60"), { runCommand: hanging })).message,
     `${at} expected a secret from the command within 30 s, found it still running`,
+  );
+});
+
+test("secrets of notices wait until they are used: none of them can keep a backup from loading", async (t) => {
+  const { write, load, dir } = await makeConfigDir(t);
+  const file = await write({
+    "sub/x.conf": `${minimal}[notify]\nwebhook = file:gone\nntfy = command:echo \${X} hunter2\nping = https://\${HOST}/hunter2\n`,
+  });
+  const loaded = await load(file, { env: { HOST: "ping.example" }, runCommand: never });
+  const { webhook, ntfy, ping, smtp } = loaded.backup.notify;
+  assert.deepEqual(
+    [webhook, ntfy, ping, smtp],
+    [
+      `file:${dir}/sub/gone`,
+      "command:echo ${X} hunter2",
+      "https://ping.example/hunter2",
+      undefined,
+    ],
+  );
+  const shown = loaded.provenance.filter(
+    ({ section, origin }) => section === "notify" && origin !== "default",
+  );
+  assert.deepEqual(
+    shown.map(({ key, value }) => [key, value]),
+    [
+      ["webhook", "file:gone"],
+      ["ntfy", "command:********"],
+      ["ping", "********"],
+    ],
   );
 });
 

@@ -57,6 +57,15 @@ mend = no ; --set
 [history]
 kind = auto ; default
 prune = no ; default
+
+[schedule]
+require_network = no ; default
+require_power = no ; default
+probe = yes ; default
+
+[notify]
+on = warning failure refused difference skipped missed suppressed coverage ; default
+remind = 7d ; default
 `,
   );
   const json = configJson(loaded);

@@ -70,7 +70,8 @@ async function collect(
   options: DecryptOptions,
 ): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of decryptContent(stored, keys, options)) pieces.push(piece);
+  // The next piece is written over it.
+  for await (const piece of decryptContent(stored, keys, options)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
@@ -80,47 +80,15 @@ test("docs/state.md lists every file that a backup leaves", async (t) => {
   const [directory = ""] = readdirSync(path.join(sandbox.state, "backups"));
   const names = readdirSync(path.join(sandbox.state, "backups", directory)).toSorted();
   assert.deepEqual(names, [
+    "coverage.json",
     "failures.list",
+    "ledger",
+    "ledger.lock",
     "manifest.gz",
     "mend.list",
     "refused.list",
+    "runs.ndjson",
     "state.json",
   ]);
   for (const name of names) assert.ok(page.includes(`\`${name}\``), name);
-});
-
-test("the cron job runs every backup, stays silent, and ends with the first bad exit code", async (t) => {
-  const sandbox = await makeSandbox(t);
-  await writeFile(path.join(sandbox.source, "a"), "a");
-  await writeFile(
-    path.join(sandbox.bin, "rclone-backup"),
-    `#!/bin/sh\nexec '${process.execPath}' '${compiled("rclone-backup")}' "$@"\n`,
-  );
-  await chmod(path.join(sandbox.bin, "rclone-backup"), 0o755);
-  for (const name of ["data", "other"])
-    await sandbox.writeConfig(
-      name,
-      `[default]\nsource = ${sandbox.source}\ndestination = secret:${name}\n`,
-    );
-  const text = readPage("cron/rclone-backup.cron.example");
-  const job = path.join(sandbox.root, "job");
-  const runJob = async (backups: string): Promise<ReturnType<typeof run>> => {
-    assert.ok(text.includes('\nbackups="data"\n'));
-    await writeFile(job, text.replace('\nbackups="data"\n', `\nbackups="${backups}"\n`));
-    return run("sh", [job], { env: sandbox.env, cwd: "/" });
-  };
-  const good = await runJob("data");
-  assert.deepEqual([good.code, good.stdout, good.stderr], [0, "", ""]);
-  assert.equal((await sandbox.runRclone(["lsf", "secret:data"])).stdout, "a\n");
-
-  const bad = await runJob("missing other");
-  assert.equal(bad.code, 2, bad.stderr);
-  assert.match(bad.stderr, /^rclone-backup: error: missing: /);
-  assert.equal((await sandbox.runRclone(["lsf", "secret:other"])).stdout, "a\n");
-});
-
-test("the cron job can be run as it is", () => {
-  const file = path.join(projectRoot, "cron/rclone-backup.cron.example");
-  assert.match(readPage("cron/rclone-backup.cron.example"), /^#!\/bin\/sh\n/);
-  assert.ok(statSync(file).size < 1500, "a thin caller");
 });

@@ -19,12 +19,17 @@ const pages: Readonly<
   "docs/output.md": { console: 2 },
   "docs/guards.md": { ini: 1, console: 5 },
   "docs/hooks.md": { ini: 1, console: 1 },
+  "docs/schedule.md": { ini: 1, console: 1 },
   "docs/manifest.md": { console: 2 },
   "docs/state.md": { console: 2 },
   "docs/history-dir.md": { console: 2 },
   "docs/rclone-du.md": { console: 4, json: 1 },
   "docs/rclone-restore.md": { console: 1 },
-  "docs/json-output.md": { console: 8, json: 7 },
+  "docs/rclone-backups.md": { console: 6, json: 1 },
+  "docs/rclone-backups-init.md": { console: 2 },
+  "docs/rclone-backups-units.md": { console: 2 },
+  "docs/rclone-backups-validate.md": { console: 1 },
+  "docs/json-output.md": { console: 9, json: 8 },
 };
 
 /** Their reader has not configured anything yet. */

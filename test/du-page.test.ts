@@ -1,68 +1,21 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { after, before, test, type TestContext } from "node:test";
-import { pathToFileURL } from "node:url";
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
 import { rawFromText } from "../lib/units/rawpath.ts";
 import { usagePage } from "../lib/output/usagehtml.ts";
 import { foldTree, type FoldLimits } from "../lib/usage/fold.ts";
 import { SizeTree, type Part } from "../lib/usage/tree.ts";
+import { contrast, styleOf, useBrowser } from "./helpers/browser.ts";
 import { compiled, run } from "./helpers/command.ts";
-import { tool } from "./helpers/tools.ts";
+
+const show = useBrowser();
 
 type Files = readonly (readonly [string, number, Part?])[];
-
-let browser: Browser;
-
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: tool("chromium"),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-});
-after(async () => browser.close());
 
 function pageOf(files: Files, title = "home", limits?: FoldLimits): string {
   const tree = new SizeTree({ files: true, names: "standard" });
   for (const [name, size, part = "current"] of files) tree.add(rawFromText(name), size, part);
   return usagePage(foldTree(tree.total(), limits), { title, at: new Date(0) });
-}
-
-/** Opens the page from a file, as a user does; nothing may go wrong in it, and it may ask for nothing. */
-async function show(
-  t: TestContext,
-  html: string,
-  options: BrowserContextOptions = {},
-): Promise<Page> {
-  const directory = await mkdtemp(path.join(tmpdir(), "rclone-backups-page-"));
-  const file = path.join(directory, "page.html");
-  await writeFile(file, html);
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  const wrong: string[] = [];
-  const url = pathToFileURL(file).href;
-  page.on("pageerror", (error) => wrong.push(String(error)));
-  page.on("console", (message) => wrong.push(message.text()));
-  page.on("dialog", (dialog) => wrong.push(dialog.message()));
-  page.on("request", (request) => {
-    if (request.url().replace(/#.*/, "") !== url) wrong.push(request.url());
-  });
-  await page.goto(url);
-  t.after(async () => {
-    await context.close();
-    await rm(directory, { recursive: true });
-    assert.deepEqual(wrong, []);
-  });
-  return page;
 }
 
 const small: Files = [
@@ -91,12 +44,6 @@ async function until(page: Page, isSo: () => Promise<boolean>): Promise<boolean>
 async function rowsBecome(page: Page, expected: readonly string[]): Promise<void> {
   await until(page, async () => JSON.stringify(await rows(page)) === JSON.stringify(expected));
   assert.deepEqual(await rows(page), expected);
-}
-
-/** What the first element that a selector finds is computed to look like. */
-async function styleOf(page: Page, selector: string, key: string): Promise<string> {
-  const element = `document.querySelector(${JSON.stringify(selector)})`;
-  return String(await page.evaluate(`getComputedStyle(${element})[${JSON.stringify(key)}]`));
 }
 
 test("directories can be clicked through, there and back", async (t) => {
@@ -219,18 +166,6 @@ test("a large tree is folded, and the page stays small", async (t) => {
   const sum = counts.reduce((all, text) => all + Number(text.replaceAll(",", "")), 0);
   assert.equal(sum, 1000);
 });
-
-/** Contrast by WCAG 2. */
-function contrast(a: string, b: string): number {
-  const [x, y] = [a, b].map((color) => {
-    const [red = 0, green = 0, blue = 0] = (color.match(/[\d.]+/g) ?? []).map((text) => {
-      const part = Number(text) / 255;
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  });
-  return (Math.max(x ?? 0, y ?? 0) + 0.05) / (Math.min(x ?? 0, y ?? 0) + 0.05);
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`the text can be read in ${colorScheme}, and nothing is wider than a phone`, async (t) => {

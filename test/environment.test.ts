@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { childEnvironment } from "../lib/rclone/environment.ts";
 import { callsOf, makeBackup, manyFiles, until } from "./helpers/backups.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone } from "./helpers/rclones.ts";
 import { serveS3 } from "./helpers/s3.ts";
 import { obscuredPassword } from "./helpers/sandbox.ts";
 
@@ -50,7 +50,7 @@ test("only what rclone needs gets through", () => {
   assert.ok(Number(GOGC) > 0 && Number(GOMEMLIMIT) > 0);
 });
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   const titled = (title: string): string => `${title} (${rclone.version} rclone)`;
 
   test(titled("a left-over RCLONE_EXCLUDE is told and without effect"), async (t) => {

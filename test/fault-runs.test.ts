@@ -12,7 +12,7 @@ import {
   tellPid,
   writeHome,
 } from "./helpers/fault.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone } from "./helpers/rclones.ts";
 import { makeSandbox, type Sandbox } from "./helpers/sandbox.ts";
 
 /* Runs that are stopped, and runs beside each other. */
@@ -59,7 +59,7 @@ test("a second run while one is going on: 75, who it is, and how to try again", 
   assert.equal((await sandbox.backup(["home"])).code, 0);
 });
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     test(`${signal} during the sync: 130, rclone is gone, and the next run counts anew (${rclone.version})`, async (t) => {
       const sandbox = await makeSandbox(t, rclone);

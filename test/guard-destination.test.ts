@@ -5,14 +5,14 @@ import { test } from "node:test";
 import { callsOf, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone } from "./helpers/rclones.ts";
 
 // A destination that has lost what the last run left there is refused: rclone alone would upload
 // everything again without a word.
 
 const expectedThere = /destination: expected the 3 files that the last run left there, found/;
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   const titled = (title: string): string => `${title} (${rclone.version} rclone)`;
 
   test(

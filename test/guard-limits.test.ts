@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { callsOf, lines, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone } from "./helpers/rclones.ts";
 
 // max_delete and max_change, and the one-time flag that allows exactly what was refused.
 
@@ -19,7 +19,7 @@ async function forget(backup: TestBackup): Promise<void> {
   await backup.remove(backup.state);
 }
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   const titled = (title: string): string => `${title} (${rclone.version} rclone)`;
 
   test(titled("half of the files may go by default, one more is refused"), async (t) => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
-import { chmod, readdir, readFile } from "node:fs/promises";
+import { chmod, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { encryptedSize } from "../lib/crypt/sizes.ts";
 import { seededRandom } from "../lib/verify/random.ts";
 import {
   callsOf,
@@ -15,7 +16,7 @@ import {
 } from "./helpers/backups.ts";
 import { contentOf, openDated, versionsByPath } from "./helpers/dirstore.ts";
 import { assertEqualEnds } from "./helpers/fault.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone, rclones } from "./helpers/rclones.ts";
 
 /*
  * rclone moves a file away before it uploads what comes in its place. Whatever ends it in between, no
@@ -32,24 +33,34 @@ const settings: Settings = {
 const big = "x".repeat(300_000);
 const bigger = "y".repeat(400_000);
 
+/** The directory of the store that holds a file of this size, without asking rclone. */
+async function placeOf(tree: TestBackup, size: number): Promise<string | undefined> {
+  const entries = await readdir(tree.store, { recursive: true, withFileTypes: true });
+  for (const entry of entries.filter((one) => one.isFile())) {
+    const found = await stat(path.join(entry.parentPath, entry.name)).catch(() => undefined);
+    if (found?.size === size) return entry.parentPath;
+  }
+  return undefined;
+}
+
 /** A backup that was killed with -9 when it had moved `big` away and was uploading the new one. */
 async function killInTheWindow(tree: TestBackup): Promise<void> {
   await tree.write({ big, ...manyFiles(5) });
   await tree.expect(0);
+  const place = await placeOf(tree, encryptedSize(big.length));
   await tree.write({ big: bigger, new: "new" });
   await tree.configure({ ...settings, rclone: { bwlimit: "20k" } });
   const live = tree.start();
-  await until(async () => {
-    const all = await readdir(tree.store, { recursive: true, withFileTypes: true });
-    const names = await tree.stored("secret:data.history");
-    return all.length > 0 && names.some((name) => name.endsWith("/big"));
-  }, "big to be moved away");
+  await until(
+    async () => (await placeOf(tree, encryptedSize(big.length))) !== place,
+    "big to be moved away",
+  );
   live.kill("SIGKILL");
   await live.done;
   await tree.configure(settings);
 }
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   test(`kill -9 in the kill window: nothing is lost (${rclone.version})`, async (t) => {
     const tree = await makeBackup(t, rclone, settings);
     await killInTheWindow(tree);
@@ -188,7 +199,7 @@ async function contentsOf(directory: string): Promise<Map<string, string>> {
 }
 
 const seed = Number(process.env["FAULT_SEED"] ?? randomInt(2 ** 31));
-const rounds = Number(process.env["FAULT_ROUNDS"] ?? 4);
+const rounds = Number(process.env["FAULT_ROUNDS"] ?? 2);
 
 for (const rclone of rclones) {
   test(`kill -9 at any moment: no version that a good run left is ever lost (${rclone.version})`, async (t) => {

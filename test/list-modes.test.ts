@@ -178,6 +178,6 @@ test("one mode at a time", async (t) => {
   ]) {
     const { code, stderr } = await backed.backup([...modes, "b"]);
     assert.equal(code, 2, modes.join(" "));
-    assert.match(stderr, /expected one of --verify, --ls, --newest, --filters/);
+    assert.match(stderr, /expected one of --verify, --verify-next, --ls, --newest, --filters/);
   }
 });

@@ -19,7 +19,7 @@ import { generator } from "./helpers/restoring.ts";
 const [given, only] = (process.env["MODEL_SEED"] ?? "").split(":");
 const base = given === undefined || given === "" ? randomInt(2 ** 31) : Number(given);
 const sequences = 30;
-const nights = 7;
+const nights = 5;
 
 const names = ["a", "b b", "dir/c", "dir/deep/ü", "#d", "dir/Ünï 日本", "e[1]*{x}", "plus+ &%20"];
 
@@ -45,9 +45,9 @@ for (const [title, rclone, make] of places)
       ),
     );
     await backup.begin();
-    const pruneAfter = 3 + Math.floor(random() * 3);
+    const pruneAfter = 2 + Math.floor(random() * 2);
     for (let night = 0; night < nights; night += 1) {
-      await backup.night(night === 2 || night === 4);
+      await backup.night(night === 1 || night === 3);
       if (night === pruneAfter) {
         await backup.prune();
         await backup.check(undefined);
@@ -55,7 +55,7 @@ for (const [title, rclone, make] of places)
       }
     }
     await backup.check(undefined);
-    for (let look = 0; look < 4; look += 1) await backup.check(backup.someTime());
+    for (let look = 0; look < 2; look += 1) await backup.check(backup.someTime());
     const [back, before] = [backup.someTime(), backup.someTime()];
     await backup.rollBack(back);
     // Now it is as it was then, and what had been in between is still there.

@@ -37,7 +37,10 @@ test("the tarball holds every command, the documents and nothing of the workshop
   for (const file of ["package.json", "README.md", "CHANGELOG.md", "LICENSE"]) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
-  for (const folder of ["dist/bin/", "dist/chunks/", "docs/", "etc/rclone-backups.example/"]) {
+  for (const folder of [
+    ...["dist/bin/", "dist/chunks/", "dist/man/", "dist/completions/"],
+    ...["docs/", "etc/rclone-backups.example/"],
+  ]) {
     assert.ok(
       files.some((file) => file.startsWith(folder)),
       `nothing of ${folder}`,

@@ -8,6 +8,8 @@ import { ago, commands, type Commands } from "./helpers/historyworld.ts";
 /* A clock that is ahead makes every version look old, and from its second run on it looks right. */
 
 const noDoubt = { last: undefined, doubt: undefined };
+/** The same of a record. */
+const unknown = { ...noDoubt, believed: undefined };
 const at = (days: number): Date => new Date(Date.UTC(2026, 0, 1 + days));
 const text = (days: number): string => at(days).toISOString();
 
@@ -28,12 +30,25 @@ test("a jump is remembered until the clock is back before where it led to", () =
   });
 });
 
+test("what was said to be right once is no jump to the next run, and a later jump is one", () => {
+  const times = { last: text(0), doubt: undefined, believed: text(40) };
+  assert.equal(doubtAt(at(41), times), undefined);
+  checkClock(at(41), undefined, times);
+  assert.deepEqual(doubtAt(at(71), times), { from: text(40), to: text(71) });
+  assert.throws(() => checkClock(at(71), undefined, times), /since the last run/);
+  // It was wrong: the clock is back.
+  assert.equal(doubtAt(at(20), times), undefined);
+  assert.deepEqual(doubtAt(at(35), times), { from: text(0), to: text(35) });
+  // A newer run counts.
+  assert.equal(doubtAt(at(79), { ...times, last: text(50) }), undefined);
+});
+
 test("it is refused where the store has no clock of its own", () => {
   const times = { last: text(32), doubt: { from: text(0), to: text(31) } };
   assert.throws(() => checkClock(at(33), undefined, times), /expected at most 30 days between two/);
   checkClock(at(33), at(33), times);
   checkClock(at(33), undefined, { ...times, doubt: undefined });
-  assert.deepEqual(timesOf(undefined), noDoubt);
+  assert.deepEqual(timesOf(undefined), unknown);
   assert.deepEqual(timesOfRuns([]), noDoubt);
   const runs = [{ startedAt: at(1).getTime() }, { startedAt: at(2).getTime() }];
   assert.deepEqual(timesOfRuns(runs), { last: text(2), doubt: undefined });
@@ -85,6 +100,20 @@ test("one night under a clock that is ahead does not make the next one look righ
   assert.equal(await versions(world), 1);
   const { stderr: told } = await world.expect(0, "rclone-backup", ["home"]);
   assert.equal(told, "");
+});
+
+test("a clock believed before the first backup after a pause is believed after it", async (t) => {
+  const world = await superseded(t);
+  const file = await stateFile(world);
+  const state = await readFile(file, "utf8");
+  const old = new Date(ago(40)).toISOString();
+  await writeFile(file, state.replaceAll(/"finishedAt": "[^"]*"/g, `"finishedAt": "${old}"`));
+  await world.expect(5, "prune", ["home"]);
+  await world.expect(0, "prune", ["--allow-clock", "home"]);
+  await world.expect(0, "prune", ["home"]);
+  const { stderr } = await world.expect(0, "rclone-backup", ["home"]);
+  assert.equal(stderr, "");
+  await world.expect(0, "prune", ["home"]);
 });
 
 test("without a record the dated directories tell when the last run was", async (t) => {

@@ -111,7 +111,7 @@ test("busy servers are asked again, expired tokens renewed, a cap ends it", asyn
   ]);
   const { stderr } = await capped.expect(1, "prune", ["--batch", "1", "home"]);
   assert.match(stderr, /cap/);
-  assert.match(stderr, /2 versions were removed before the end/);
+  assert.match(stderr, /removed 2 versions before the end/);
   assert.deepEqual(visible(capped), ["live"]);
   assert.ok(
     capped.server.requests.filter(({ api }) => api === "b2_delete_file_version").length <= 4,
@@ -228,7 +228,7 @@ test("killed at any moment it leaves no deleted file visible, and a rerun ends i
   const { server } = made;
   const deletions = (): number =>
     server.requests.filter(({ api }) => api === "b2_delete_file_version").length;
-  for (const after of [7, 40, 90]) {
+  for (const after of [7, 90]) {
     const live = made.start("prune", ["home"]);
     await until(async () => deletions() >= after, `${after} deletions`);
     live.killGroup("SIGKILL");

@@ -31,11 +31,13 @@ test("prune = yes removes old versions after a good backup, under its lock", asy
   const world = await overdue(t, nightly);
   await world.expect(0, "rclone-backup", ["-n", "home"]);
   assert.equal(world.versions().length, 4);
+  const [planned] = await world.json("rclone-backup", ["-n", "home"]);
+  assert.equal(planned?.["pruned"], null);
   const { stdout, stderr } = await world.expect(0, "rclone-backup", ["home"]);
   assert.deepEqual([stdout, stderr], ["", ""]);
   assert.deepEqual(world.versions(), pruned);
   const { stderr: told } = await world.expect(0, "rclone-backup", ["-v", "home"]);
-  assert.match(told, /prune: 0 old versions were removed/);
+  assert.match(told, /prune: removed 0 versions/);
 });
 
 test("without it nothing goes, and nothing after a warning or a failure", async (t) => {
@@ -65,6 +67,7 @@ test("a prune that fails or is refused is a warning of a good backup", async (t)
   server.faults.plan([{ api: "b2_delete_file_version", times: Infinity, deed }]);
   const [first] = await world.json("rclone-backup", ["home"]);
   assert.deepEqual([first?.["result"], first?.["exit_code"]], ["warning", 0]);
+  assert.deepEqual([dig(first, "pruned", "versions"), dig(first, "pruned", "failures")], [0, 2]);
   assert.match(
     JSON.stringify(first?.["warnings"]),
     /prune: old versions of 2 files could not be removed/,
@@ -87,6 +90,8 @@ test("a prune that fails or is refused is a warning of a good backup", async (t)
   const [last] = await world.json("rclone-backup", ["home"]);
   assert.deepEqual([last?.["result"], dig(last, "plan", "counted_from")], ["success", "manifest"]);
   assert.deepEqual(world.versions(), pruned);
+  const counts = ["versions", "failures", "unfinished"].map((field) => dig(last, "pruned", field));
+  assert.deepEqual(counts, [3, 0, 0]);
 });
 
 test("a store that keeps nothing, or a clock that jumped, is told each time", async (t) => {

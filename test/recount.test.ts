@@ -3,7 +3,7 @@ import { rename } from "node:fs/promises";
 import { test } from "node:test";
 import { callsOf, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { Call, TestBackup } from "./helpers/backups.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone } from "./helpers/rclones.ts";
 
 // What happens when more is to be deleted than was planned: rclone stops at its limit, all is looked
 // at anew, and the guards judge what the run does as a whole.
@@ -29,7 +29,7 @@ function limits(calls: readonly Call[]): (string | undefined)[] {
 const names = (from: number, to: number): string[] =>
   Array.from({ length: to - from }, (_, at) => `file${from + at}`);
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   const titled = (title: string): string => `${title} (${rclone.version} rclone)`;
 
   for (const limit of ["off", "1000", "100%", "1G"]) {

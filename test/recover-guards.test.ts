@@ -96,7 +96,7 @@ test("what was done before a signal or an error is told", async (t) => {
   server.put(stored("f0"), "again");
   server.put(stored("f0"), "and again");
   const stopped = await world.expect(1, "cleanup", ["--yes", "home", "f0"]);
-  assert.match(stopped.stderr, /1 versions were removed before the end: run again/);
+  assert.match(stopped.stderr, /removed 1 version before the end: run again/);
 });
 
 test("--local takes a link for a file where the backup follows links", async (t) => {

@@ -34,6 +34,7 @@ async function world(t: TestContext, transfers?: number) {
   const env = { PATH: process.env["PATH"] ?? "", BEGUN: join(directory, "begun") };
   return {
     rclone: { program: file, env, common: [] },
+    features: { version: "1.60.1", fineTimes: false },
     tuning: { ...tuning, transfers },
     signal: t.signal,
     events,
@@ -42,7 +43,7 @@ async function world(t: TestContext, transfers?: number) {
 
 function from(...locations: readonly string[]) {
   return locations.map((location) => ({
-    source: { location, env: {} },
+    ...{ source: { location, env: {} }, timed: true },
     list: undefined,
     destination: "somewhere",
   }));

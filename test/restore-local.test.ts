@@ -28,6 +28,8 @@ import type { RestoreWork } from "../lib/restore/work.ts";
 import type { Pages } from "../lib/manifest/pages.ts";
 import type { StoredVersion } from "../lib/stores/store.ts";
 import { rawFromBytes, rawFromText } from "../lib/units/rawpath.ts";
+import { startB2 } from "./helpers/b2/server.ts";
+import { openOn } from "./helpers/b2store.ts";
 import { MemoryStore, plainNames } from "./helpers/memorystore.ts";
 
 const then = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -269,4 +271,40 @@ test("a store that is gone ends the restore, a target that can't be written too"
   }
   const tally = await restore();
   assert.equal(tally.restored.files, 60);
+});
+
+test("the network goes in the middle of the downloads: each file is named, none is half, a rerun completes", async (t) => {
+  const { root, restore } = await bench(t);
+  const server = await startB2(t);
+  const contents = new Map<string, string>();
+  for (let at = 0; at < 16; at += 1) contents.set(`f${at}`, `${at % 10}`.repeat(50_000));
+  for (const [name, content] of contents) server.put(name, content, { modifiedAt: then });
+  const remote = await openOn(t, server);
+  const api = "b2_download_file_by_id";
+  server.faults.plan([
+    { api, from: 6, times: 3, deed: { kind: "truncate", bytes: 20_000 } },
+    { api, from: 6, times: Infinity, deed: { kind: "reset" } },
+  ]);
+  const request = {
+    content: plainContent(remote),
+    versions: () => remote.versions(rawFromText("")),
+  };
+  const there = async (): Promise<string[]> =>
+    (await readdir(root)).filter((name) => !name.startsWith("."));
+  const tally = await restore(request);
+  const whole = await there();
+  assert.equal(whole.length, tally.restored.files);
+  assert.ok(tally.failureCount >= 8, `${tally.failureCount} failures`);
+  assert.deepEqual(
+    [...whole, ...tally.failures.map(({ path: name }) => String(name))].toSorted(),
+    [...contents.keys()].toSorted(),
+  );
+  for (const name of whole)
+    assert.equal(await readFile(path.join(root, name), "utf8"), contents.get(name));
+  server.faults.clear();
+  const again = await restore(request);
+  assert.deepEqual([again.failureCount, again.already.files], [0, whole.length]);
+  for (const [name, content] of contents)
+    assert.equal(await readFile(path.join(root, name), "utf8"), content);
+  assert.deepEqual((await readdir(root)).length, contents.size);
 });

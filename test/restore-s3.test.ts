@@ -4,7 +4,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startMoto } from "./helpers/moto.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone } from "./helpers/rclones.ts";
 import { readTree, restoreJson, writeAt, type Tree } from "./helpers/restoring.ts";
 import { makeBucket } from "./helpers/s3server.ts";
 import { bucketName } from "./helpers/s3store.ts";
@@ -13,7 +13,7 @@ import { makeSandbox, obscuredPassword, type Sandbox } from "./helpers/sandbox.t
 const scope = { after: (action: () => unknown) => after(async () => void (await action())) };
 const moto = startMoto(scope);
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   test(`S3: times, versions and what is there already (${rclone.version})`, async (t) => {
     const server = await moto;
     const bucket = bucketName();

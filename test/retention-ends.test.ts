@@ -1,142 +1,22 @@
+// When versions ended whose successors are gone: what is remembered from run to run.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { gunzipSync, gzipSync } from "node:zlib";
 import * as fc from "fast-check";
-import { at } from "../lib/history/at.ts";
 import { histories } from "../lib/history/group.ts";
 import { endOf } from "../lib/retention/ends.ts";
-import { formatEnd, openEnds, type RememberedEnd } from "../lib/retention/endsfile.ts";
-import { EndsWalk } from "../lib/retention/endswalk.ts";
-import { windowOf } from "../lib/retention/windows.ts";
-import { builtInPolicies, parsePolicy } from "../lib/units/policy.ts";
-import { rawFromBytes, rawFromText } from "../lib/units/rawpath.ts";
-import { MemoryStore, plainNames } from "./helpers/memorystore.ts";
-import { idsOf, makePruning, onlyHistory, type Pruning } from "./helpers/pruning.ts";
-
-const day = 86_400_000;
-const now = Date.UTC(2026, 5, 1);
-
-/** Files with versions so many days ago, the oldest first; a negative number is a deletion. */
-function storeOf(files: Readonly<Record<string, readonly number[]>>): MemoryStore {
-  const store = new MemoryStore({ now, pageLength: 3 });
-  for (const [name, days] of Object.entries(files))
-    for (const each of days) {
-      const kind = each < 0 ? "marker" : "file";
-      const storedAt = now - Math.abs(each) * day;
-      store.add(rawFromText(name), { kind, size: 0, modifiedAt: undefined, storedAt });
-    }
-  return store;
-}
-
-/** Under `7 *`, the one of 9 days stays as the oldest of its window, and all but the last go. */
-const changing = [9, 8, 7.5, 7.2, 7.1];
-
-/** What is remembered, `name: days ago`; undefined where there is no file. */
-async function remembered({ ends }: Pruning): Promise<string[] | undefined> {
-  if (!existsSync(ends)) return undefined;
-  const [magic, header = "", ...rest] = gunzipSync(await readFile(ends))
-    .toString()
-    .split("\n");
-  assert.equal(magic, "#rclone-backups ends 1");
-  assert.match(header, /^#\{"destination":"memory:","prunedAt":"20\d\d-.*Z"\}$/);
-  assert.deepEqual(rest.slice(-2), [`#end {"versions":${rest.length - 2}}`, ""]);
-  return rest.slice(0, -2).map((line) => {
-    const [name, , end] = line.split("\t");
-    return `${name}: ${(now - Number(end)) / day}`;
-  });
-}
-
-/** The windows in which the versions are that truly ended `step` after they came. */
-async function filledWindows(
-  store: MemoryStore,
-  policy: string,
-  step: number,
-): Promise<Map<number, number>> {
-  const filled = new Map<number, number>();
-  for (const { from, until } of (await onlyHistory(store)).versions) {
-    if (until === undefined) continue;
-    const window = windowOf(store.clock - (from + step), parsePolicy(policy), () => true);
-    if (window !== undefined) filled.set(window.to, (filled.get(window.to) ?? 0) + 1);
-  }
-  return filled;
-}
-
-const byDefault = builtInPolicies["default"] ?? "";
-const months = Array.from({ length: 11 }, (_, index) => 60 + 30 * index);
-
-test("pruned every night for two years, a file that changes daily keeps a version in each window", async (t) => {
-  const pruning = await makePruning(t);
-  const store = new MemoryStore({ now });
-  for (let night = 0; night < 760; night += 1) {
-    store.put("f");
-    store.clock += day;
-    await pruning.run(store, byDefault);
-  }
-  const filled = await filledWindows(store, byDefault, day);
-  // (28, 30] and (360, 365] are shorter than the spans before them, and may be empty on a day.
-  const wanted = [1, 2, 3, 4, 5, 6, 7, 14, 21, 28, ...months, 730];
-  assert.deepEqual(
-    wanted.filter((end) => !filled.has(end)),
-    [],
-  );
-  for (const [end, count] of filled) assert.ok(count <= 2, `${count} in the window up to ${end}`);
-  const history = await onlyHistory(store);
-  for (const [days, gap] of [
-    [6, 1],
-    [13, 8],
-    [27, 15],
-    [90, 61],
-    [350, 61],
-    [700, 366],
-  ] as const) {
-    const then = store.clock - days * day;
-    const found = at(history, then);
-    assert.ok(found !== undefined && then - found.from <= gap * day, `${days} days ago`);
-  }
-  assert.deepEqual(pruning.warnings, []);
-});
-
-test("pruned every night, a file that changes four times a day keeps two of each day", async (t) => {
-  const pruning = await makePruning(t);
-  const store = new MemoryStore({ now });
-  const policy = builtInPolicies["one_year_all"] ?? "";
-  for (let night = 0; night < 380; night += 1) {
-    for (let hour = 0; hour < 24; hour += 6) {
-      store.put("f");
-      store.clock += day / 4;
-    }
-    await pruning.run(store, policy);
-  }
-  const filled = await filledWindows(store, policy, day / 4);
-  for (let end = 1; end <= 365; end += 1) assert.equal(filled.get(end), 2, `up to ${end} days`);
-  assert.equal(filled.size, 365);
-  const history = await onlyHistory(store);
-  for (let days = 1; days < 364; days += 1) {
-    const then = store.clock - days * day;
-    const found = at(history, then);
-    assert.ok(found !== undefined && then - found.from <= day, `${days} days ago`);
-  }
-});
-
-test("lost every night, nothing that is current or new is harmed", async (t) => {
-  const pruning = await makePruning(t);
-  const store = new MemoryStore({ now });
-  for (let night = 0; night < 150; night += 1) {
-    const top = store.put("f");
-    store.clock += day;
-    await pruning.run(store, byDefault);
-    await rm(pruning.ends, { force: true });
-    assert.equal(store.all()[0], top);
-  }
-  const filled = await filledWindows(store, byDefault, day);
-  assert.deepEqual(
-    [1, 2, 3, 4, 5, 6, 7].filter((end) => !filled.has(end)),
-    [],
-  );
-  assert.deepEqual(pruning.warnings, []);
-});
+import { openEnds } from "../lib/retention/endsfile.ts";
+import { rawFromText } from "../lib/units/rawpath.ts";
+import { plainNames, type MemoryStore } from "./helpers/memorystore.ts";
+import {
+  changing,
+  idsOf,
+  makePruning,
+  remembered,
+  storeOf,
+  type Pruning,
+} from "./helpers/pruning.ts";
+import { day, now } from "./helpers/retention.ts";
 
 const someFiles = fc.dictionary(
   fc.constantFrom("a", "b", "c/d", "ü", "z"),
@@ -304,116 +184,4 @@ test("a listing that breaks off removes nothing and leaves what is remembered", 
   await assert.rejects(pruning.run(store, "7 *"), /broke off/);
   assert.deepEqual(store.all(), before);
   assert.deepEqual(await readFile(pruning.ends), written);
-});
-
-test("a damaged file is told once, ignored and written anew", async (t) => {
-  const whole = await makePruning(t);
-  await whole.run(storeOf({ a: changing, b: changing }), "7 *");
-  const good = await readFile(whole.ends);
-  const text = gunzipSync(good).toString();
-  const flipped = Buffer.from(good);
-  const middle = Math.floor(good.length / 2);
-  flipped[middle] = (flipped[middle] ?? 0) ^ 0x55;
-  const damages: readonly (readonly [string, Buffer | undefined])[] = [
-    ["empty", Buffer.alloc(0)],
-    ["cut", good.subarray(0, -9)],
-    ["flipped", flipped],
-    ["no list", Buffer.from("hello\n")],
-    ["a line too few", gzipSync(text.replace(/\na\t.*/, ""))],
-    ["without its end", gzipSync(text.replace(/#end.*\n/, ""))],
-    ["not sorted", gzipSync(text.replace("\na\t", "\nc\t"))],
-    ["no number", gzipSync(text.replace(/\d+\nb\t/, "soon\nb\t"))],
-    ["a wrong id", gzipSync(text.replace(/\na\t[^\t]*/, "\na\t%zz"))],
-    ["a directory", undefined],
-  ];
-  for (const [what, bytes] of damages) {
-    const pruning = await makePruning(t);
-    if (bytes === undefined) await mkdir(pruning.ends);
-    else await writeFile(pruning.ends, bytes);
-    const store = storeOf({ a: changing, b: changing });
-    const dry = await pruning.run(store, "7 *", { dryRun: true });
-    assert.equal(pruning.warnings.length, 1, what);
-    assert.match(pruning.warnings[0] ?? "", /ends\.gz.*are kept longer|EISDIR/, what);
-    if (bytes === undefined) {
-      // What can't be replaced stops the run before anything is removed.
-      const before = store.all();
-      await assert.rejects(pruning.run(store, "7 *"), /ends\.gz/);
-      assert.deepEqual(store.all(), before);
-      continue;
-    }
-    assert.deepEqual(await readFile(pruning.ends), bytes, what);
-    const real = await pruning.run(store, "7 *");
-    assert.deepEqual(real.decisions, dry.decisions, what);
-    assert.deepEqual(await remembered(pruning), ["a: 8", "b: 8"], what);
-    await pruning.run(store, "7 *");
-    assert.equal(pruning.warnings.length, 2, what);
-  }
-});
-
-test("a damaged file is written anew though nothing goes", async (t) => {
-  const pruning = await makePruning(t);
-  await writeFile(pruning.ends, "?");
-  const store = storeOf({ a: [9, 8] });
-  await pruning.run(store, "7 *");
-  assert.deepEqual(await remembered(pruning), []);
-  await pruning.run(store, "7 *");
-  assert.equal(pruning.warnings.length, 1);
-});
-
-const someEnds = fc
-  .uniqueArray(
-    fc.record({
-      name: fc
-        .tuple(fc.constantFrom("", "#end {"), fc.uint8Array({ minLength: 1, maxLength: 6 }))
-        .map(([head, bytes]) => head + Buffer.from(bytes).toString("latin1")),
-      id: fc.string({ unit: "grapheme", minLength: 1 }).map((id) => `${id}\n\t%`),
-      end: fc.integer({ min: 0, max: now }),
-    }),
-    { selector: ({ name, id }) => `${name} ${id}`, maxLength: 40 },
-  )
-  .map((ends): RememberedEnd[] =>
-    ends
-      .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-      .map((each) => ({ ...each, name: rawFromBytes(each.name) })),
-  );
-
-test("any name and any id is read as it was written", async (t) => {
-  const { ends: file } = await makePruning(t);
-  await fc.assert(
-    fc.asyncProperty(someEnds, async (ends) => {
-      const text = ends.map(({ name, id, end }) => `${formatEnd(name, id, end)}\n`).join("");
-      const head = '#rclone-backups ends 1\n#{"destination":"","prunedAt":""}\n';
-      const end = `#end {"versions":${ends.length}}\n`;
-      await writeFile(file, gzipSync(Buffer.from(`${head}${text}${end}`, "latin1")));
-      const found: RememberedEnd[] = [];
-      for await (const page of await openEnds(file, (error) => assert.fail(String(error))))
-        found.push(...page);
-      assert.deepEqual(found, ends);
-    }),
-    { numRuns: 100 },
-  );
-});
-
-test("no more than a page of what is remembered is held", async () => {
-  let pages = 0;
-  async function* many(): AsyncGenerator<RememberedEnd[]> {
-    for (let page = 0; page < 100; page += 1) {
-      pages += 1;
-      const name = rawFromText(String(page).padStart(3, "0"));
-      yield [0, 1].map((id) => ({ name, id: String(id), end: page }));
-    }
-  }
-  const written: string[] = [];
-  const walk = new EndsWalk(many(), { write: (line) => written.push(line), visits: () => true });
-  for (let page = 0; page < 100; page += 2) {
-    const name = rawFromText(String(page).padStart(3, "0"));
-    assert.ok(walk.reaches(name));
-    const before = await walk.take(name);
-    assert.deepEqual(before, new Map([...["0", "1"].map((id) => [id, page] as const)]));
-    assert.ok(pages <= page + 2);
-    assert.equal(walk.reaches(name), false);
-    if (before !== undefined) walk.remember(name, before, before);
-  }
-  await walk.finish(false);
-  assert.deepEqual([walk.lines, written.length, walk.changed], [100, 100, true]);
 });

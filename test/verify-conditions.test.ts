@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { stat, utimes } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { newRclone, oldRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone, oldRclone } from "./helpers/rclones.ts";
 import { bytes, makeBacked, paths } from "./helpers/verification.ts";
 import type { Backed } from "./helpers/verification.ts";
 
@@ -19,7 +19,7 @@ async function refused(backed: Backed, args: readonly string[], words: RegExp): 
   assert.equal(stdout, "");
 }
 
-for (const rclone of rclones) {
+for (const rclone of eitherRclone(import.meta.url)) {
   test(`conditions choose what they say (${rclone.version} rclone)`, async (t) => {
     const backed = await makeBacked(t, { rclone, files });
     const chosenBy = async (...args: string[]): Promise<{ files: number; bytes: number }> => {

@@ -1,4 +1,5 @@
 import type { Limit } from "../units/limit.ts";
+import type { NoticeEvent } from "../units/noticeevent.ts";
 import type { Policy } from "../units/policy.ts";
 import { keys } from "./definition.ts";
 import type { Key } from "./keys.ts";
@@ -12,6 +13,43 @@ export interface RetentionLine {
   readonly policy: string;
   /** `file:line`. */
   readonly origin: string;
+}
+
+/** When a backup runs, and the conditions under which it is skipped (exit code 75). */
+export interface ScheduleSettings {
+  /** Five fields, valid for lib/schedule. Undefined: due at every run. */
+  readonly cron: string | undefined;
+  /** An IANA name; undefined: the system's. */
+  readonly timeZone: string | undefined;
+  /** For `/bin/sh -c`; any exit code but 0 skips. */
+  readonly skipUnless: string | undefined;
+  readonly requireNetwork: boolean;
+  readonly requirePower: boolean;
+  /** Load average of one minute for each processor. */
+  readonly maxLoad: number | undefined;
+  /** Whether a host that takes no connections skips the run. */
+  readonly probe: boolean;
+}
+
+/**
+ * Who is told of what. `smtp`, `webhook`, `ntfy` and `ping` are secrets that are not resolved yet, so that
+ * a missing file or a command that hangs never stops a backup: `file:` with an absolute path, `command:CMD`,
+ * or the URL itself. resolveSecret of secret.ts, with any base, gives the URL.
+ */
+export interface NotifySettings {
+  /** Addresses, or names of users of this machine. */
+  readonly mail: readonly string[];
+  readonly mailFrom: string | undefined;
+  readonly smtp: string | undefined;
+  readonly webhook: string | undefined;
+  /** Absolute path. */
+  readonly webhookTemplate: string | undefined;
+  readonly ntfy: string | undefined;
+  readonly ping: string | undefined;
+  /** For `/bin/sh -c`. */
+  readonly command: string | undefined;
+  readonly on: readonly NoticeEvent[];
+  readonly remindSeconds: number;
 }
 
 /** One backup, as its configuration describes it. */
@@ -57,7 +95,13 @@ export interface Backup {
     /** Valid for parseConditions; none unless set. */
     readonly conditions: readonly string[];
     readonly mend: boolean;
+    /** The most plain bytes a day that the nightly verification reads; undefined: its share. */
+    readonly budget: number | undefined;
+    /** How old the last verification of all checksums may be before the nightly run does one. */
+    readonly hashEverySeconds: number | undefined;
   };
+  readonly schedule: ScheduleSettings;
+  readonly notify: NotifySettings;
   readonly history: {
     /** `auto`: what the store does by itself, which may be nothing. */
     readonly kind: HistoryKind;
@@ -115,7 +159,33 @@ export function makeBackup({ get, ...parts }: BackupParts): Backup {
       bwlimit: get(keys.bwlimit),
       flags: get(keys.flags),
     },
-    verify: { conditions: get(keys.conditions), mend: get(keys.mend) },
+    verify: {
+      conditions: get(keys.conditions),
+      mend: get(keys.mend),
+      budget: get(keys.budget),
+      hashEverySeconds: get(keys.hashEvery),
+    },
+    schedule: {
+      cron: get(keys.cron),
+      timeZone: get(keys.timeZone),
+      skipUnless: get(keys.skipUnless),
+      requireNetwork: get(keys.requireNetwork),
+      requirePower: get(keys.requirePower),
+      maxLoad: get(keys.maxLoad),
+      probe: get(keys.probe),
+    },
+    notify: {
+      mail: get(keys.mail),
+      mailFrom: get(keys.mailFrom),
+      smtp: get(keys.smtp),
+      webhook: get(keys.webhook),
+      webhookTemplate: get(keys.webhookTemplate),
+      ntfy: get(keys.ntfy),
+      ping: get(keys.ping),
+      command: get(keys.noticeCommand),
+      on: get(keys.on),
+      remindSeconds: get(keys.remind),
+    },
     history: {
       kind: get(keys.historyKind),
       dir: get(keys.historyDir),

@@ -15,8 +15,11 @@ import {
   program,
   secret,
   shell,
+  size,
   timetable,
 } from "./kinds.ts";
+import { notifyKeys, scheduleKeys } from "./nightkeys.ts";
+import { interval } from "./nightkinds.ts";
 
 export interface Section {
   readonly name: string;
@@ -53,7 +56,12 @@ export const sections: readonly Section[] = [
     summary: "What must hold before anything is changed in the backup.",
   },
   { name: "rclone", holds: "keys", summary: "Which rclone runs, and how." },
-  { name: "verify", holds: "keys", summary: "What is verified when the command line doesn't say." },
+  {
+    name: "verify",
+    holds: "keys",
+    summary:
+      "What is verified, when the command line doesn't say and every night, and what becomes of a difference.",
+  },
   { name: "history", holds: "keys", summary: "Where old and deleted versions of files are kept." },
   {
     name: "policies",
@@ -67,6 +75,13 @@ export const sections: readonly Section[] = [
     summary:
       "Which policy holds for which files, `PATTERN = POLICY` a line, split at the last ` = `; the first line that matches decides, and where none does, `default` holds. A pattern is a path or a glob from the top of the backup, kept byte for byte; one that ends in / means everything below. These lines can't be overridden.",
   },
+  {
+    name: "schedule",
+    holds: "keys",
+    summary:
+      "When this backup runs, and what must hold for it to run at all. See [schedule.md](schedule.md).",
+  },
+  { name: "notify", holds: "keys", summary: "Who is told of what." },
 ];
 
 /**
@@ -212,6 +227,22 @@ export const keys = {
       "Upload a file again when verification found it different and its source hasn't changed since it was backed up.",
     example: "no",
   }),
+  budget: optional(size, {
+    section: "verify",
+    name: "budget",
+    summary:
+      "The most bytes of this backup that the nightly verification reads back in a day; 0 reads none. Without it, this backup gets its share of `VERIFY_BUDGET`.",
+    example: "500M",
+  }),
+  hashEvery: optional(interval, {
+    section: "verify",
+    name: "hash_every",
+    summary:
+      "How often the nightly run compares every file's checksum at the provider, too, as `--verify hash` does.",
+    example: "30d",
+  }),
+  ...scheduleKeys,
+  ...notifyKeys,
   historyKind: withDefault(historyKind, "auto", {
     section: "history",
     name: "kind",
@@ -240,6 +271,7 @@ export const allKeys: readonly Key<unknown>[] = Object.values(keys);
 export const reservedEnvironment: readonly string[] = [
   "RCLONE_BACKUPS_DIR",
   "RCLONE_BACKUPS_STATE",
+  "RCLONE_BACKUPS_DEFAULTS",
 ];
 
 const byId = new Map(allKeys.map((key) => [keyId(key), key]));

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, readdir, stat } from "node:fs/promises";
+import { access, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { systemCode, usage } from "../errors.ts";
 import { suggest } from "../units/suggest.ts";
@@ -12,6 +12,9 @@ export interface FindOptions {
 
 const systemDir = "/etc/rclone-backups";
 const suffix = ".conf";
+
+/** What rclone's own configuration is called, which may lie beside ours. */
+export const rcloneFile = "rclone.conf";
 
 /** Where a bare name is looked up, in this order; absolute paths. */
 export function configDirs({ configDir, env }: FindOptions): string[] {
@@ -63,6 +66,42 @@ export async function findConfig(nameOrPath: string, options: FindOptions): Prom
 }
 
 /**
+ * All configurations of the one directory that is looked at, sorted; absolute paths. It is that of the
+ * option, else that of the environment, else the first of the usual ones that holds any beside rclone.conf.
+ * Throws a usage failure when a directory that was named can't be read.
+ */
+export async function listConfigs(options: FindOptions): Promise<ConfigList> {
+  const dirs = configDirs(options);
+  const isNamed = Boolean(options.configDir || options.env["RCLONE_BACKUPS_DIR"]);
+  for (const directory of isNamed ? dirs.slice(0, 1) : dirs) {
+    if (isNamed) await requireReadable(directory);
+    const files = (await configNames(directory)).map((name) => join(directory, name));
+    const regular = await Promise.all(files.map(isFile));
+    const found = files.filter((_, index) => regular[index]);
+    const isEmpty = found.every((file) => basename(file) === rcloneFile);
+    if (isNamed || !isEmpty) return { looked: [directory], files: found };
+  }
+  return { looked: dirs, files: [] };
+}
+
+export interface ConfigList {
+  /** The directory that the files are in, or all that hold none. */
+  readonly looked: readonly string[];
+  readonly files: readonly string[];
+}
+
+async function requireReadable(directory: string): Promise<void> {
+  try {
+    await readdir(directory);
+  } catch (cause) {
+    throw usage(
+      `${directory}: expected a directory of configurations, found none that can be read (${systemCode(cause) ?? "unknown error"})`,
+      { hint: "check --config-dir and RCLONE_BACKUPS_DIR", cause },
+    );
+  }
+}
+
+/**
  * The other configurations in the directory of `file`, sorted; absolute paths. Hidden files and
  * what isn't a regular file are left out.
  */
@@ -103,6 +142,11 @@ async function isFile(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Where a file really is; its own path where that can't be told. */
+export async function realpathOrSame(file: string): Promise<string> {
+  return realpath(file).catch(() => file);
 }
 
 /** What can't be looked at is told from what isn't there: the user must hear of it. */

@@ -1,4 +1,5 @@
 import { usage } from "../errors.ts";
+import { parseBytes } from "../units/bytes.ts";
 import { parseConditions, splitConditions } from "../units/condition.ts";
 import { parseDuration } from "../units/duration.ts";
 import type { Limit } from "../units/limit.ts";
@@ -23,6 +24,8 @@ export interface Kind<T> {
   readonly interpolated?: boolean;
   /** The text is `file:`, `command:` or the secret itself, and is never shown. */
   readonly secret?: boolean;
+  /** A secret that loading leaves as it is written; whoever uses it resolves it. */
+  readonly resolved?: "when used";
   /** A path that is relative to the file it is written in; `program` only if it has a slash. */
   readonly besideFile?: "path" | "program";
 }
@@ -73,6 +76,13 @@ export const limit: Kind<Limit> = {
   pattern:
     "^([oO][fF][fF]|[0-9]+(\\.[0-9]+)?%|[0-9]+|[0-9]+(\\.[0-9]+)?([bB]|[kKmMgGtTpP]([iI][bB]?)?))$",
   parse: parseLimit,
+};
+
+export const size: Kind<number> = {
+  name: "size",
+  expects: "a size such as 10G or 512M; K is 1024, a bare number counts bytes",
+  pattern: "^[0-9]+(\\.[0-9]+)?([bB]|[kKmMgGtTpP]([iI][bB]?)?)?$",
+  parse: parseBytes,
 };
 
 export const count: Kind<number> = {

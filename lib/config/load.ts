@@ -16,7 +16,7 @@ import { settleRetention } from "./policies.ts";
 import { placeText, problemOf, problemsFailure } from "./problem.ts";
 import type { Setting } from "./provenance.ts";
 import { provenanceOf, rulesOf } from "./provenance.ts";
-import { resolveSecret } from "./secret.ts";
+import { placeSecret, resolveSecret } from "./secret.ts";
 import type { Settled, Settlement } from "./settle.ts";
 import { settle } from "./settle.ts";
 
@@ -25,11 +25,15 @@ export interface LoadOptions extends FindOptions {
   readonly set: readonly string[];
   /** For `command:` secrets; the real shell unless a test gives another. */
   readonly runCommand?: RunCommand;
+  /** Leaves secrets as they are written: no file is read and no command run for what needs none. */
+  readonly leaveSecrets?: boolean;
 }
 
 export interface LoadedBackup {
   readonly backup: Backup;
   readonly provenance: readonly Setting[];
+  /** What it extends, the nearest first; absolute paths. */
+  readonly parents: readonly string[];
 }
 
 /**
@@ -63,7 +67,7 @@ async function settleBackup(
   chain: Chain,
   overrides: Overrides,
   { name, file }: { readonly name: string; readonly file: string },
-  { env, runCommand = runShell }: LoadOptions,
+  { env, runCommand = runShell, leaveSecrets = false }: LoadOptions,
 ): Promise<LoadedBackup> {
   const settlement = settle(chain, overrides.values, env);
   const retention = settleRetention(chain, overrides.policies);
@@ -76,6 +80,10 @@ async function settleBackup(
   const secrets = new Map<string, string>();
   for (const settled of settlement.values.values()) {
     if (settled.key.kind.secret !== true || settled.text === "") continue;
+    if (leaveSecrets || settled.key.kind.resolved === "when used") {
+      secrets.set(keyId(settled.key), placeSecret(settled.text, settled.base));
+      continue;
+    }
     try {
       secrets.set(
         keyId(settled.key),
@@ -96,7 +104,8 @@ async function settleBackup(
     retention: retention.lines,
     get: (key) => key.read(textOf(key)),
   });
-  return { backup, provenance: provenanceOf(chain, settlement, retention) };
+  const provenance = provenanceOf(chain, settlement, retention);
+  return { backup, provenance, parents: chain.files.slice(1).map((each) => each.file) };
 }
 
 /** Values that their kind refuses. */

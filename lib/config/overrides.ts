@@ -54,8 +54,9 @@ interface Found extends Overrides {
 const retentionHint = "the lines of [retention] are in the file and can't be set";
 const policyPrefix = `${prefix}POLICIES_`;
 
+const byName = new Map(allKeys.map((key) => [environmentName(key), key]));
+
 function readEnvironment(env: Environment, { values, policies, problems }: Found): void {
-  const byName = new Map(allKeys.map((key) => [environmentName(key), key]));
   for (const [name, text] of Object.entries(env)) {
     if (text === undefined || !name.startsWith(prefix) || reservedEnvironment.includes(name))
       continue;

@@ -28,6 +28,12 @@ export function isCommand(text: string): boolean {
   return text.startsWith(commandPrefix);
 }
 
+/** A secret's text that means the same from anywhere: the path after `file:` is absolute. */
+export function placeSecret(text: string, base: string): string {
+  if (!text.startsWith(filePrefix)) return text;
+  return filePrefix + resolve(base, text.slice(filePrefix.length));
+}
+
 /** A secret's text fit to be shown: a file's path is none, a command may hold one. */
 export function maskSecret(text: string): string {
   if (text.startsWith(filePrefix)) return text;

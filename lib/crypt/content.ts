@@ -1,5 +1,6 @@
 import { failed, type Failure } from "../errors.ts";
 import type { CryptKeys } from "./keys.ts";
+import { openSecretBox } from "./secretbox.ts";
 import { blockSize, decryptedSize, headerSize, overhead } from "./sizes.ts";
 
 const magic = Buffer.from("RCLONE\0\0", "latin1");
@@ -42,7 +43,7 @@ export interface DecryptOptions {
 
 /**
  * The plain content of what crypt stored, in pieces of up to 64 KiB, each checked before it is
- * given out; one piece is all that memory holds. Throws when a byte is missing, added or changed,
+ * given out; one piece is all that memory holds, and the next is written over it. Throws when a byte is missing, added or changed,
  * and says where in the stored file. Nothing is passed on in the place of a block that is bad.
  */
 export async function* decryptContent(
@@ -50,23 +51,26 @@ export async function* decryptContent(
   keys: Pick<CryptKeys, "data">,
   options: DecryptOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { default: sodium } = await import("libsodium-wrappers");
-  await sodium.ready;
   const { storedSize, from } = options;
   if (decryptedSize(storedSize) === undefined)
     throw damaged(`expected the size of an encrypted file, found ${storedSize} bytes`);
   const nonce = from === undefined ? undefined : nonceAfter(from.nonce, from.block);
-  yield* decryptBlocks(stored, {
-    open: (block, blockNonce) => sodium.crypto_secretbox_open_easy(block, blockNonce, keys.data),
-    storedSize,
-    position: from?.start ?? 0,
-    skip: from?.skip ?? 0,
-    nonce,
-  });
+  const box = await openSecretBox(keys.data, storedBlock);
+  try {
+    yield* decryptBlocks(stored, {
+      open: (block, blockNonce) => box.open(block, blockNonce),
+      storedSize,
+      position: from?.start ?? 0,
+      skip: from?.skip ?? 0,
+      nonce,
+    });
+  } finally {
+    box.close();
+  }
 }
 
 interface Reading {
-  /** Throws when the block is not authentic. */
+  /** What is in the block, written over it. Throws when the block is not authentic. */
   readonly open: (block: Uint8Array, nonce: Uint8Array) => Uint8Array;
   readonly storedSize: number;
   /** Of the first byte that comes. */
@@ -118,7 +122,7 @@ function openAt(
 }
 
 /**
- * Pieces of the size of a block, in a buffer that the next piece overwrites; the first has
+ * Pieces of the size of a block, in a buffer that the next piece overwrites, and whoever gets one may; the first has
  * `firstSize` bytes, the last what is left.
  */
 async function* pieces(

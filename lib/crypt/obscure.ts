@@ -1,4 +1,4 @@
-import { createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import { failed } from "../errors.ts";
 
 /**
@@ -23,4 +23,10 @@ export function revealBytes(obscured: string): Buffer {
 /** The same as text, for telling one password from another. */
 export function reveal(obscured: string): string {
   return revealBytes(obscured).toString("utf8");
+}
+
+/** The password as rclone writes it into its configuration. `iv` is 16 random bytes. */
+export function obscure(password: string, iv: Uint8Array): string {
+  const cipher = createCipheriv("aes-256-ctr", key, iv);
+  return Buffer.concat([iv, cipher.update(password, "utf8"), cipher.final()]).toString("base64url");
 }

@@ -4,6 +4,7 @@ import type { SourceMounts } from "./mounts.ts";
 import { describeSource } from "./mounts.ts";
 import type { Mount } from "./mounttable.ts";
 import { isPseudo, mountAt, mountsBelow, parseMountinfo, relativeTo } from "./mounttable.ts";
+import { withoutSelfBinds } from "./selfbinds.ts";
 
 const uuidDirectory = "/dev/disk/by-uuid";
 
@@ -79,7 +80,7 @@ async function wake(directory: string): Promise<void> {
 
 async function mountTable(): Promise<Mount[] | undefined> {
   try {
-    return parseMountinfo(await readFile("/proc/self/mountinfo", "latin1"));
+    return withoutSelfBinds(parseMountinfo(await readFile("/proc/self/mountinfo", "latin1")));
   } catch {
     return undefined;
   }

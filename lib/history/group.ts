@@ -68,9 +68,12 @@ function* decode(
   names: Names,
   { onUndecodable }: HistoryOptions,
 ): Generator<FileHistory[]> {
-  const stored = [first[0], ...starts.slice(0, -1).map((start) => page[start])].flatMap(
-    (version) => version?.name ?? [],
-  );
+  const stored: RawPath[] = [];
+  if (first[0] !== undefined) stored.push(first[0].name);
+  for (let at = 0; at < starts.length - 1; at += 1) {
+    const version = page[starts[at] ?? 0];
+    if (version !== undefined) stored.push(version.name);
+  }
   if (stored.length === 0) return;
   const paths = names.decode(stored);
   const offset = first.length === 0 ? 0 : 1;

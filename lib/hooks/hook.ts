@@ -3,8 +3,14 @@ import { runGroup } from "../process/group.ts";
 import { parentDeathPrefix } from "../state/parentdeath.ts";
 
 export interface Hook {
-  /** The key in the configuration, for messages. */
-  readonly name: "pre_command" | "post_command" | "failure_command";
+  /** The key in the configuration, or the setting, for messages. */
+  readonly name:
+    | "skip_unless"
+    | "pre_command"
+    | "post_command"
+    | "failure_command"
+    | "BEFORE_ALL"
+    | "AFTER_ALL";
   readonly command: string;
   readonly timeoutSeconds: number | undefined;
   readonly env: Readonly<Record<string, string>>;
@@ -19,6 +25,9 @@ const tailWidth = 500;
 /** A hook's way to say that this run should be skipped (EX_TEMPFAIL of sysexits.h). */
 const skip = 75;
 
+/** What the shell ends with if it can't run the command at all: that is no answer. */
+const notRun: readonly number[] = [126, 127];
+
 /** The most milliseconds that a timer holds; one more, and it is due at once. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -31,7 +40,8 @@ export function timerOf(seconds: number): number {
  * Runs a hook by /bin/sh -c in a process group of its own, which is ended as a whole when the
  * time is up or the run is stopped.
  * Throws failed when it can't be started, times out, or ends with anything but 0, with the last
- * lines it printed; skipped when a pre_command ends with 75.
+ * lines it printed; skipped when a pre_command or BEFORE_ALL ends with 75, or a skip_unless with any other code
+ * that is its own.
  */
 export async function runHook(hook: Hook): Promise<void> {
   const tail: string[] = [];
@@ -62,11 +72,16 @@ export async function runHook(hook: Hook): Promise<void> {
     throw failed(
       `${hook.name}: expected it to end within ${hook.timeoutSeconds} s, found it still running and ended it; ${said}`,
       {
-        hint: "raise [default] timeout, or find out what it waits for",
+        hint: `raise ${hook.name.endsWith("_ALL") ? "HOOK_TIMEOUT" : "[default] timeout"}, or find out what it waits for`,
       },
     );
   }
-  if (code === skip && hook.name === "pre_command")
-    throw skipped(`pre_command: exit code ${skip}, so this run is skipped; ${said}`);
+  if (skips(hook.name, code))
+    throw skipped(`${hook.name}: exit code ${code}, so this run is skipped; ${said}`);
   throw failed(`${hook.name}: expected exit code 0, found ${code ?? signal ?? "none"}; ${said}`);
+}
+
+function skips(name: Hook["name"], code: number | undefined): boolean {
+  if (name === "skip_unless") return code !== undefined && !notRun.includes(code);
+  return (name === "pre_command" || name === "BEFORE_ALL") && code === skip;
 }

@@ -7,6 +7,7 @@ import { acquireLock } from "../state/lock.ts";
 import { readRecord } from "../state/record.ts";
 import { runId } from "../units/runid.ts";
 import { failureCommand, postCommand, preCommand } from "./backup/commands.ts";
+import { checkConditions } from "./backup/conditions.ts";
 import { decide } from "./backup/decide.ts";
 import { expire } from "./backup/expire.ts";
 import { requireNotPaused } from "./backup/paused.ts";
@@ -30,7 +31,7 @@ import { archiveSpecialFiles } from "./backup/specialfiles.ts";
 import { lockFile, makeScratch, stateFiles } from "./statefiles.ts";
 
 /**
- * One backup: lock, hooks, special files, guards, sync, manifest, result.
+ * One backup: lock, conditions, hooks, special files, guards, sync, manifest, result.
  * Returns the result of whatever happened under the lock; throws before it, with nothing changed
  * (skipped when another run holds the lock, usage when the settings can't be right).
  */
@@ -81,7 +82,7 @@ export async function backup(session: Session, options: BackupOptions): Promise<
 }
 
 async function underLock(run: Run): Promise<BackupResult> {
-  const ending: Ending = { seen: undefined, synced: undefined, mended: 0 };
+  const ending: Ending = { seen: undefined, synced: undefined, mended: 0, pruned: undefined };
   const pre = { begun: false };
   let failure: Failure | undefined;
   try {
@@ -103,18 +104,19 @@ async function underLock(run: Run): Promise<BackupResult> {
   if (result.result !== "success" || !run.session.backup.history.prune) return result;
   // Old versions go only after all of that is known to be good.
   try {
-    await expire(run);
+    ending.pruned = await expire(run);
   } catch (error) {
     // The record keeps what was good: only the removal was stopped.
     return resultOf(run, ending, "interrupted", asFailure(run, error));
   }
-  if (run.warnings.length === 0) return result;
+  if (run.warnings.length === 0) return { ...result, pruned: ending.pruned };
   const warned = resultOf(run, ending, outcome, failure);
   await keepRecord(run, ending, warned);
   return warned;
 }
 
 async function steps(run: Run, ending: Ending, preBegins: () => void): Promise<void> {
+  await checkConditions(run);
   await checkRequired(run);
   if (await preCommand(run, preBegins)) await checkRequired(run);
   const { rclone, destination, tuning, world } = run.session;
@@ -183,6 +185,7 @@ function resultOf(
     transferred: synced?.copied ?? { files: 0, bytes: 0 },
     deleted: synced?.deleted ?? 0,
     mended: ending.mended,
+    pruned: ending.pruned,
     failures: synced?.failures ?? [],
     failureCount: synced?.failureCount ?? 0,
     warnings: run.warnings,

@@ -1,10 +1,14 @@
+import { join } from "node:path";
 import { failed, refused, usage, type Outcome } from "../errors.ts";
 import type { FileHistory } from "../history/history.ts";
 import { histories, type HistoryOptions } from "../history/group.ts";
 import { onePage, type Pages } from "../manifest/pages.ts";
-import { apply, type Applied, type Removals } from "../retention/apply.ts";
+import { LineSpool } from "../process/spool.ts";
+import { apply, type Applied } from "../retention/apply.ts";
 import { purge, type Decision } from "../retention/plan.ts";
+import { readRemovals, spoolRemovals } from "../retention/spool.ts";
 import { isSafe } from "../crypt/plainnames.ts";
+import { formatVersions } from "../units/format.ts";
 import { textFromRaw, rawFromBytes, type RawPath } from "../units/rawpath.ts";
 import { distrustManifest } from "./changerecord.ts";
 import { withHistory, type OpenHistory } from "./openhistory.ts";
@@ -88,26 +92,9 @@ function directoryOf(path: RawPath): RawPath {
 async function cleanUp(history: OpenHistory, options: CleanupOptions): Promise<CleanupResult> {
   const { store, session } = history;
   const { backup, world } = session;
-  const plan = { files: 0, versions: 0, current: 0, bytes: 0 };
-  const seen = noNames();
-  const watch = watchForeign(world.events, seen);
-  for (const path of options.paths) {
-    let matched = false;
-    for await (const page of held(history, filesAt(history, path, watch), seen)) {
-      matched ||= page.length > 0;
-      const going = page.flatMap((file) => planFile(file, options.current, plan));
-      if (going.length > 0) await options.onVersions(going);
-    }
-    if (!matched)
-      throw failed(
-        `${store.place}: expected a stored file or directory ${textFromRaw(path)}, found none`,
-        { hint: "a path is a whole path from the top of the backup; nothing was removed" },
-      );
-  }
-  if (seen.undecodable > 0)
-    world.events.warn(
-      `${seen.undecodable} versions below have names that are not of this backup and are left alone (-v names them)`,
-    );
+  // What is removed is what was shown and asked about: what the store gets meanwhile stays.
+  const removals = join(history.scratch, "removals");
+  const plan = await planCleanup(history, options, options.dryRun ? undefined : removals);
   const result = { name: backup.name, outcome: "done", dryRun: options.dryRun, plan } as const;
   if (options.dryRun || plan.versions === 0) return { ...result, applied: undefined };
   if (!(await options.confirm(plan)))
@@ -115,10 +102,10 @@ async function cleanUp(history: OpenHistory, options: CleanupOptions): Promise<C
       hint: "--yes removes without asking; -n only shows what would go",
     });
   if (plan.current > 0) await distrustManifest(history.files);
-  const applied = await apply(store, removals(history, options), { signal: world.signal });
+  const applied = await apply(store, readRemovals(removals), { signal: world.signal });
   if (applied.stopped?.why === "error") {
     if (applied.removed > 0)
-      world.events.warn(`${applied.removed} versions were removed before the end: run again`);
+      world.events.warn(`removed ${formatVersions(applied.removed)} before the end: run again`);
     throw applied.stopped.error;
   }
   const outcome =
@@ -130,11 +117,56 @@ async function cleanUp(history: OpenHistory, options: CleanupOptions): Promise<C
   return { ...result, outcome, applied };
 }
 
+/**
+ * Decides on every version of the paths and shows what would go. What is to be removed is spooled to
+ * a file, if one is given.
+ */
+async function planCleanup(
+  history: OpenHistory,
+  options: CleanupOptions,
+  file: string | undefined,
+): Promise<CleanupPlan> {
+  const { store, session } = history;
+  const { events } = session.world;
+  const plan = { files: 0, versions: 0, current: 0, bytes: 0 };
+  const seen = noNames();
+  const watch = watchForeign(events, seen);
+  const spool = file === undefined ? undefined : new LineSpool(file);
+  const decide = (each: FileHistory): CleanupVersion[] => {
+    const going = planFile(each, options.current, plan);
+    if (spool !== undefined)
+      spoolRemovals(spool, { path: each.path, versions: going.map(({ version }) => version) });
+    return going;
+  };
+  try {
+    for (const path of options.paths) {
+      let matched = false;
+      for await (const page of held(history, filesAt(history, path, watch), seen)) {
+        matched ||= page.length > 0;
+        const going = page.flatMap(decide);
+        if (going.length > 0) await options.onVersions(going);
+      }
+      if (!matched)
+        throw failed(
+          `${store.place}: expected a stored file or directory ${textFromRaw(path)}, found none`,
+          { hint: "a path is a whole path from the top of the backup; nothing was removed" },
+        );
+    }
+  } finally {
+    spool?.close();
+  }
+  if (seen.undecodable > 0)
+    events.warn(
+      `${seen.undecodable} versions below have names that are not of this backup and are left alone (-v names them)`,
+    );
+  return plan;
+}
+
 /** The file of exactly this path and all files below it; `foo` never means `foobar`. */
 async function* filesAt(
   history: OpenHistory,
   path: RawPath,
-  options?: HistoryOptions,
+  options: HistoryOptions,
 ): Pages<FileHistory> {
   const { store, names, session } = history;
   if (!path.endsWith("/")) {
@@ -159,16 +191,4 @@ function planFile(
     if (version === file.current?.stored) plan.current += 1;
   }
   return going.map((each) => ({ ...each, path: file.path }));
-}
-
-/** The same decisions once more: under the lock nothing has come between. */
-async function* removals(history: OpenHistory, options: CleanupOptions): Pages<Removals> {
-  const counted = { files: 0, versions: 0, current: 0, bytes: 0 };
-  for (const path of options.paths) {
-    for await (const page of filesAt(history, path))
-      yield page.map((file) => ({
-        path: file.path,
-        versions: planFile(file, options.current, counted).map(({ version }) => version),
-      }));
-  }
 }

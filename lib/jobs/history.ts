@@ -17,7 +17,7 @@ export interface HistoryPlace {
 }
 
 /** Stores whose first directory is a bucket: beside it would be another bucket. */
-const buckets = new Set([
+export const buckets: ReadonlySet<string> = new Set([
   "s3",
   "b2",
   "google cloud storage",

@@ -5,7 +5,7 @@ import { rawFromBytes, type RawPath } from "../units/rawpath.ts";
 import type { StateFiles } from "./statefiles.ts";
 
 /** The paths that a verification found different at the destination, sorted. */
-export async function readMendList(files: StateFiles): Promise<readonly RawPath[]> {
+export async function readMendList(files: Pick<StateFiles, "mend">): Promise<readonly RawPath[]> {
   try {
     const text = await readFile(files.mend, "latin1");
     return text

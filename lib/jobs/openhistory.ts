@@ -6,6 +6,7 @@ import { usage } from "../errors.ts";
 import { histories, type HistoryOptions } from "../history/group.ts";
 import type { FileHistory } from "../history/history.ts";
 import type { Pages } from "../manifest/pages.ts";
+import { expectShortLives } from "../process/heap.ts";
 import { redactLocation } from "../rclone/location.ts";
 import { acquireLock } from "../state/lock.ts";
 import { readRecord } from "../state/record.ts";
@@ -89,6 +90,7 @@ export async function withHistoryUnderLock<T>(
   const { session, files, scratch } = held;
   const opened = await openStore(session, request, files, scratch);
   const names = opened.found?.names ?? plainNames;
+  expectShortLives();
   try {
     return await act({
       ...{ ...held, names, ...opened },
@@ -160,19 +162,28 @@ async function openDated(
   scratch: string,
   place: string,
 ): Promise<Opened> {
-  const { openDir } = await import("../stores/dir/open.ts");
+  const [{ openDir }, { storedBelow }] = await Promise.all([
+    import("../stores/dir/open.ts"),
+    import("../stores/dir/stored.ts"),
+  ]);
   const history = await historyOf(session);
   if (history === undefined) throw new TypeError("expected a place of old versions");
   const { record } = await readRecord(files.record, { setAside: false });
   const { rclone, features, tuning, destination, world } = session;
+  const context = { remotes: session.remotes, env: rclone.env };
   const dir = openDir({
+    // The user's flags may be about crypt.
+    ...(tuning.flags.length > 0
+      ? {}
+      : { stored: (location: string) => storedBelow(location, context) }),
     ...{ rclone, features, tuning, destination, history: history.location, scratch, place },
     ...{ now: world.now, lastNumber: record?.lastNumber ?? 0 },
   });
   return { store: dir, found: undefined, dir };
 }
 
-function storeWorld({ world }: Session): StoreWorld {
+/** What a store may use of the world of a session. */
+export function storeWorld({ world }: Pick<Session, "world">): StoreWorld {
   return {
     env: world.env,
     now: world.now,

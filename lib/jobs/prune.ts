@@ -5,7 +5,7 @@ import { makeRetention, type Retention } from "../retention/match.ts";
 import { redactLocation } from "../rclone/location.ts";
 import { readRecord, writeRecord, type BackupRecord } from "../state/record.ts";
 import { listRuns } from "../stores/dir/runs.ts";
-import { formatFiles } from "../units/format.ts";
+import { formatFiles, formatVersions } from "../units/format.ts";
 import { textFromRaw } from "../units/rawpath.ts";
 import { heldWithoutRecord } from "./backup/recorded.ts";
 import { historyOf } from "./history.ts";
@@ -49,12 +49,15 @@ async function timesFromRuns({ session }: OpenHistory): Promise<RunTimes> {
   return timesOfRuns(await listRuns(rclone, place.location, tuning, world.signal));
 }
 
-/** Somebody has said that the clock is right. */
-async function believeClock({ files }: OpenHistory): Promise<void> {
+/** Somebody has said that the clock is right: until now, whatever the next backup finds. */
+async function believeClock({ files, session }: OpenHistory): Promise<void> {
   const { record } = await readRecord(files.record, { setAside: false });
-  if (record?.clockDoubt === undefined) return;
+  if (record === undefined) return;
   const { clockDoubt: _, ...rest } = record;
-  await writeRecord(files.record, rest);
+  await writeRecord(files.record, {
+    ...rest,
+    clockBelieved: session.world.now().toISOString(),
+  });
 }
 
 /**
@@ -92,7 +95,7 @@ export async function pruneHistory(
     });
     if (applied.stopped?.why === "error") {
       if (applied.removed > 0)
-        world.events.warn(`${applied.removed} versions were removed before the end: run again`);
+        world.events.warn(`removed ${formatVersions(applied.removed)} before the end: run again`);
       throw applied.stopped.error;
     }
   }

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { refused, usage } from "../errors.ts";
+import { LineSpool } from "../process/spool.ts";
 import { acquireLock } from "../state/lock.ts";
 import { readPaused, writePaused } from "../state/paused.ts";
 import { formatFiles } from "../units/format.ts";
@@ -9,15 +11,10 @@ import { distrustManifest } from "./changerecord.ts";
 import { withHistory, type OpenHistory } from "./openhistory.ts";
 import { held, watchForeign } from "./ours.ts";
 import { carryOutAll, stepsAtOnce, type CarriedOut } from "./recover/carryout.ts";
-import type {
-  RecoverOptions,
-  RecoverPlan,
-  RecoverResult,
-  RecoverStep,
-  RecoverWish,
-} from "./recover/options.ts";
+import type { RecoverOptions, RecoverPlan, RecoverResult, RecoverStep } from "./recover/options.ts";
 import { planFile } from "./recover/plan.ts";
 import { judgeSeen, nothingSeen, see, type Seen } from "./recover/seen.ts";
+import { readSteps, spoolStep } from "./recover/spool.ts";
 import type { Session } from "./session.ts";
 import { lockFile, stateFiles } from "./statefiles.ts";
 
@@ -48,11 +45,9 @@ async function recoverFrom(history: OpenHistory, options: RecoverOptions): Promi
   const earlier = begun?.asOf === asOf ? begun : undefined;
   const since = earlier === undefined ? undefined : Date.parse(earlier.since);
   const seen = nothingSeen();
-  const plan = { undelete: 0, restore: 0, hide: 0, bytes: 0 };
-  for await (const steps of planned(history, wish, since, seen)) {
-    for (const step of steps) add(plan, step);
-    await options.onSteps(steps);
-  }
+  // What is done is what was shown and asked about: what the store gets meanwhile stays.
+  const spooled = join(history.scratch, "steps");
+  const plan = await planAll(history, options, since, seen, dryRun ? undefined : spooled);
   judgeSeen(history, wish, seen);
   const result = { name: backup.name, outcome: "done", dryRun, plan, done: 0 } as const;
   const nothing = plan.undelete + plan.restore + plan.hide === 0;
@@ -69,7 +64,7 @@ async function recoverFrom(history: OpenHistory, options: RecoverOptions): Promi
   await distrustManifest(files);
   const sofar: CarriedOut = { done: 0, failures: [] };
   try {
-    await carryOutAll(history, planned(history, wish, since), sofar);
+    await carryOutAll(history, readSteps(spooled, stepsAtOnce), sofar);
   } catch (error) {
     if (sofar.done > 0)
       session.world.events.warn(
@@ -88,40 +83,46 @@ async function recoverFrom(history: OpenHistory, options: RecoverOptions): Promi
 }
 
 /**
- * The steps, some thousands at a time, of files that the listing has passed: what is done to them
- * does not come up in it again.
+ * Decides on every file, shows what would be done and counts it, and spools it to a file, if one is
+ * given.
  */
-async function* planned(
+async function planAll(
   history: OpenHistory,
-  wish: RecoverWish,
+  { wish, onSteps }: Pick<RecoverOptions, "wish" | "onSteps">,
   since: number | undefined,
-  seen: Seen = nothingSeen(),
-): AsyncIterable<readonly RecoverStep[]> {
+  seen: Seen,
+  spooled: string | undefined,
+): Promise<RecoverPlan> {
   const { events, signal } = history.session.world;
-  let steps: RecoverStep[] = [];
+  const plan = { undelete: 0, restore: 0, hide: 0, bytes: 0 };
+  const spool = spooled === undefined ? undefined : new LineSpool(spooled);
   const pages = history.histories(rawFromText(""), watchForeign(events, seen));
-  for await (const page of held(history, pages, seen)) {
-    signal.throwIfAborted();
-    for (const file of page) {
-      see(seen, file, wish);
-      const step = planFile(file, wish, since);
-      if (step !== undefined) steps.push(step);
+  try {
+    for await (const page of held(history, pages, seen)) {
+      signal.throwIfAborted();
+      const steps: RecoverStep[] = [];
+      for (const file of page) {
+        see(seen, file, wish);
+        const step = planFile(file, wish, since);
+        if (step === undefined) continue;
+        steps.push(step);
+        add(plan, step);
+        if (spool !== undefined) spoolStep(spool, step);
+      }
+      if (steps.length > 0) await onSteps(steps);
     }
-    while (steps.length >= stepsAtOnce) {
-      yield steps.slice(0, stepsAtOnce);
-      steps = steps.slice(stepsAtOnce);
-    }
+  } finally {
+    spool?.close();
   }
-  if (steps.length > 0) yield steps;
+  return plan;
 }
 
 function add(
   plan: { undelete: number; restore: number; hide: number; bytes: number },
   step: RecoverStep,
-): RecoverPlan {
+): void {
   plan[step.action] += 1;
   if (step.action !== "hide") plan.bytes += step.version.size;
-  return plan;
 }
 
 /**

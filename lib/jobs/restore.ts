@@ -1,12 +1,10 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { failed } from "../errors.ts";
-import { earlyText, noTimes, seeTimes, timesAreLost, type TimesSeen } from "../history/times.ts";
 import type { FileHistory } from "../history/history.ts";
 import type { Pages } from "../manifest/pages.ts";
 import { placeKey } from "../rclone/resolve.ts";
-import { planRestore, type PlannedFile, type RestoreChoice } from "../restore/plan.ts";
-import { sortFile } from "../process/sort.ts";
+import type { PlannedFile } from "../restore/plan.ts";
 import { PlanSpool } from "../restore/spool.ts";
 import { openStaging } from "../restore/staging.ts";
 import { Tally } from "../restore/tally.ts";
@@ -15,12 +13,8 @@ import { examineRemote, restoreToRemote } from "../restore/toremote.ts";
 import type { RestoreWork } from "../restore/work.ts";
 import { acquireLock } from "../state/lock.ts";
 import { formatFiles } from "../units/format.ts";
-import type {
-  ListOptions,
-  RestoreOptions,
-  RestoreResult,
-  VersionChoice,
-} from "./restore/options.ts";
+import { Doubts } from "./restore/doubts.ts";
+import type { ListOptions, RestoreOptions, RestoreResult } from "./restore/options.ts";
 import { withHistory } from "./openhistory.ts";
 import { makeSelection, type Selection } from "./restore/select.ts";
 import { makeRoot, openTarget, warnOfSpace, type RestoreTarget } from "./restore/target.ts";
@@ -57,10 +51,8 @@ export async function listVersions(session: Session, options: ListOptions): Prom
     const view = await viewHistory(history, options, undefined);
     const selection = await makeSelection(options.patterns);
     const selected = selection.select(view.histories(selection.directory));
-    const versions =
-      options.asOf === undefined
-        ? everyVersion(selected)
-        : planRestore(selected, choiceOf(options));
+    const doubts = new Doubts(options);
+    const versions = options.asOf === undefined ? everyVersion(selected) : doubts.plan(selected);
     await options.onVersions(
       history.found?.crypts.length === 0
         ? versions
@@ -68,6 +60,8 @@ export async function listVersions(session: Session, options: ListOptions): Prom
     );
     view.report();
     selection.demand(view.place);
+    const shown = "--list without --as-of shows every version";
+    doubts.tell(session.world.events, view.place, shown);
   });
 }
 
@@ -88,13 +82,7 @@ async function sorted(
   const spool = new PlanSpool(join(scratch, "versions"));
   for await (const page of versions) for (const version of page) spool.write(version);
   spool.close();
-  const file = join(scratch, "versions.sorted");
-  await sortFile(spool.file, file, scratch, { signal });
-  return spool.read(file);
-}
-
-function choiceOf({ asOf, allVersions, includeDeleted }: VersionChoice): RestoreChoice {
-  return { asOf: asOf?.getTime(), allVersions, includeDeleted };
+  return spool.sorted(scratch, signal);
 }
 
 /** Backups and whatever deletes must wait; other readers may run. */
@@ -138,36 +126,22 @@ async function makePlan(given: Restoration, plan: PlanSpool, tally: Tally): Prom
   const { session, options, view } = given;
   const { events } = session.world;
   const selection: Selection = await makeSelection(options.patterns);
-  let perhaps = 0;
   let earliest = Infinity;
   let gone = 0;
-  const times = noTimes();
-  const asOf = options.asOf?.getTime();
   const watched = watch(selection.select(view.histories(selection.directory)), (file) => {
     earliest = Math.min(earliest, file.versions.at(-1)?.from ?? Infinity);
     if (file.current === undefined) gone += 1;
-    if (asOf !== undefined) seeTimes(times, file, asOf);
   });
-  const choice = { ...choiceOf(options), onPerhaps: () => void (perhaps += 1) };
-  for await (const page of planRestore(watched, choice)) {
+  const doubts = new Doubts(options);
+  for await (const page of doubts.plan(watched)) {
     session.world.signal.throwIfAborted();
-    for (const planned of page) {
-      plan.write(planned);
-      if (planned.uncertain) tally.uncertain += 1;
-    }
+    for (const planned of page) plan.write(planned);
   }
   plan.close();
+  tally.uncertain = doubts.uncertain;
   view.report();
   selection.demand(view.place);
-  if (tally.uncertain > 0)
-    events.warn(
-      `${formatFiles(tally.uncertain)}: the store can't say for sure that this was the version of that time; --list shows the versions`,
-    );
-  if (perhaps > 0)
-    events.warn(
-      `${formatFiles(perhaps)} left out: the store can't say when they were deleted; --include-deleted restores them`,
-    );
-  if (asOf !== undefined) tellTimes(given, times, asOf);
+  doubts.tell(events, view.place, "--list shows the versions");
   if (plan.files > 0) return;
   if (options.asOf !== undefined && earliest > options.asOf.getTime())
     throw failed(
@@ -177,17 +151,6 @@ async function makePlan(given: Restoration, plan: PlanSpool, tally: Tally): Prom
   events.warn(
     `nothing to restore: ${formatFiles(gone)} had been deleted by then; --include-deleted restores the last version of each`,
   );
-}
-
-/** Tells what the times of the store are worth for the moment that was asked for. */
-function tellTimes({ session, view }: Restoration, times: TimesSeen, asOf: number): void {
-  const { events } = session.world;
-  if (timesAreLost(times))
-    events.warn(
-      `${view.place}: ${times.momentary} of ${times.superseded} old versions have the time at which they were replaced, so nobody can say what was there at that time; --list shows the versions, --all-versions restores them`,
-    );
-  const early = earlyText(times, asOf);
-  if (early !== undefined) events.warn(early);
 }
 
 /** Shows every file that passes. */

@@ -7,6 +7,18 @@ export interface FileFailure {
   readonly reason: string;
 }
 
+/** What the nightly prune removed. */
+export interface Pruned {
+  /** Old versions and markers. */
+  readonly versions: number;
+  /** Bytes of them, as stored. */
+  readonly bytes: number;
+  /** Versions that could not be removed. */
+  readonly failures: number;
+  /** Unfinished uploads that were cancelled. */
+  readonly unfinished: number;
+}
+
 /** The one result of a backup: exit code, state, hooks and reports all tell the same. */
 export interface BackupResult {
   readonly name: string;
@@ -23,6 +35,8 @@ export interface BackupResult {
   readonly deleted: number;
   /** Confirmed differences that were uploaded again and verified. */
   readonly mended: number;
+  /** Undefined where none was asked for, the backup was no success, or an error ended it. */
+  readonly pruned: Pruned | undefined;
   /** The first of the files that failed, and how many there were. */
   readonly failures: readonly FileFailure[];
   readonly failureCount: number;

@@ -23,6 +23,14 @@ export interface StateFiles {
   readonly ends: string;
   /** That the backup was rolled back and waits until somebody lets it run again. */
   readonly paused: string;
+  /** What was read back when, a record a file. */
+  readonly ledger: string;
+  /** How far files that are larger than the budget were read back. */
+  readonly parts: string;
+  /** The ledger in sums, for a reader that has no time for it. */
+  readonly coverage: string;
+  /** One line a finished run. */
+  readonly runs: string;
 }
 
 /** The root of all state: locks/ and backups/. */
@@ -85,6 +93,10 @@ export async function stateFiles(session: Session): Promise<StateFiles> {
     failures: join(directory, "failures.list"),
     ends: join(directory, "ends.gz"),
     paused: join(directory, "paused.json"),
+    ledger: join(directory, "ledger"),
+    parts: join(directory, "parts.json"),
+    coverage: join(directory, "coverage.json"),
+    runs: join(directory, "runs.ndjson"),
   };
 }
 

@@ -4,10 +4,10 @@ import { writeFailure } from "../process/writefailure.ts";
 import { writeAtomically } from "../state/atomic.ts";
 
 /**
- * Writes a page whole or not at all, readable for its owner alone. What a link leads to is replaced,
- * not the link; a pipe or a device such as /dev/stdout is written to. Throws failed().
+ * Writes a page whole or not at all, readable for its owner alone unless a mode is given. What a link
+ * leads to is replaced, not the link; a pipe or a device such as /dev/stdout is written to. Throws failed().
  */
-export async function writePage(file: string, text: string): Promise<void> {
+export async function writePage(file: string, text: string, mode = 0o600): Promise<void> {
   let target = file;
   try {
     if (!(await stat(file)).isFile()) {
@@ -18,5 +18,5 @@ export async function writePage(file: string, text: string): Promise<void> {
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw writeFailure(file, error);
   }
-  await writeAtomically(target, text);
+  await writeAtomically(target, text, mode);
 }

@@ -1,17 +1,19 @@
 import { rm } from "node:fs/promises";
-import { DamagedManifest, readManifestHeader, type ManifestHeader } from "../manifest/manifest.ts";
+import { DamagedManifest, readManifestHeader } from "../manifest/manifest.ts";
 import { together } from "../process/together.ts";
 import { redactLocation } from "../rclone/location.ts";
 import type { Stats } from "../rclone/log.ts";
 import { acquireLock } from "../state/lock.ts";
+import { readRecord } from "../state/record.ts";
 import type { Conditions } from "../units/condition.ts";
-import type { RawPath } from "../units/rawpath.ts";
 import { check, type CheckRequest } from "../verify/check.ts";
 import type { CheckVerdict } from "../verify/judge.ts";
 import { choose, type Choice } from "./verify/choice.ts";
-import { confirm, endsOf, type Confirmed } from "./verify/confirm.ts";
+import { confirm, endsOf } from "./verify/confirm.ts";
+import { chooseByLedger, spentOn, type Next } from "./verify/next.ts";
+import { readRanges } from "./verify/ranges.ts";
+import { remember } from "./verify/remember.ts";
 import { binding, rulesOf, writeRules } from "./filterfile.ts";
-import { readMendList, writeMendList } from "./mendlist.ts";
 import type { Session } from "./session.ts";
 import type { Verification, VerifyOptions, VerifyResult } from "./verify/verification.ts";
 import { lockFile, makeScratch, stateFiles, type StateFiles } from "./statefiles.ts";
@@ -42,7 +44,7 @@ export async function verify(session: Session, options: VerifyOptions): Promise<
       scratch,
       filterFile: await writeRules(scratch, "rules", await rulesOf(session)),
       kind: kindOf(session, options.conditions),
-      manifest: await usableManifest(session, files),
+      ...(await usableManifest(session, files)),
     });
   } finally {
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
@@ -60,77 +62,92 @@ function kindOf(session: Session, conditions: Conditions): CheckRequest["kind"] 
 async function usableManifest(
   session: Session,
   files: StateFiles,
-): Promise<ManifestHeader | undefined> {
+): Promise<Pick<Verification, "manifest" | "trusted">> {
   try {
     const header = await readManifestHeader(files.manifest);
+    const bound = header?.binding === binding(session);
     // Other filters don't change what was backed up; another source does.
-    const same =
-      header?.binding === binding(session) ||
-      header?.source === redactLocation(session.backup.source);
-    return same ? header : undefined;
+    const same = bound || header?.source === redactLocation(session.backup.source);
+    return { manifest: same ? header : undefined, trusted: bound && (await isTrusted(files)) };
   } catch (error) {
-    if (error instanceof DamagedManifest) return undefined;
+    if (error instanceof DamagedManifest) return { manifest: undefined, trusted: false };
     throw error;
   }
 }
 
+async function isTrusted({ record: file }: StateFiles): Promise<boolean> {
+  const { record } = await readRecord(file, { setAside: false });
+  return record !== undefined && record.trusted && record.running === undefined;
+}
+
 async function verifyLocked(work: Verification): Promise<VerifyResult> {
   const { session, options } = work;
-  const { choice, verdict } = await compare(work);
-  const base = {
+  const { choice, next, verdict } = await compare(work);
+  const confirmed = await confirm(work, verdict?.findings ?? []);
+  const read = await readRanges(work, options.dryRun ? [] : (next?.ranges ?? []));
+  const differences = [...confirmed.differences, ...read.differences];
+  const errors = [...choice.unreadable, ...confirmed.errors, ...read.errors];
+  const changed = [...confirmed.changed, ...read.changed];
+  const found = { differences, errors, changed };
+  const looked = [...(verdict?.findings ?? []), ...read.secondLooks];
+  const coverage = options.dryRun
+    ? undefined
+    : await remember(work, { choice, next, read, ...found });
+  return {
     name: session.backup.name,
     seed: options.seed,
     pool: choice.pool,
     chosen: { files: choice.files, bytes: choice.bytes },
     dryRun: options.dryRun,
-  };
-  if (verdict === undefined) {
-    return {
-      ...base,
-      verified: { files: 0, bytes: 0 },
-      differences: [],
-      errors: choice.unreadable,
-      changed: [],
-      outcome: choice.unreadable.length > 0 ? "partial" : "done",
-    };
-  }
-  const confirmed = await confirm(work, verdict.findings);
-  await remember(work, choice, confirmed);
-  const { proved, differences, changed } = confirmed;
-  const errors = [...choice.unreadable, ...confirmed.errors];
-  return {
-    ...base,
     verified: {
-      files: verdict.verified.files + proved.files,
-      bytes: verdict.verified.bytes + proved.bytes,
+      files: (verdict?.verified.files ?? 0) + confirmed.proved.files + read.files,
+      bytes: (verdict?.verified.bytes ?? 0) + confirmed.proved.bytes + read.bytes,
     },
-    differences,
-    errors,
-    changed,
+    ...found,
     outcome: differences.length > 0 ? "difference" : errors.length > 0 ? "partial" : "done",
+    next: next && {
+      spent: spentOn(next, options.dryRun ? undefined : looked),
+      ranges: next.ranges.map(({ entry, offset, bytes }) => ({
+        ...{ path: entry.path, offset, bytes, size: entry.size },
+      })),
+      coverage,
+    },
   };
 }
 
 interface Compared {
   readonly choice: Choice;
+  /** The choice, where it was made by the ledger. */
+  readonly next?: Next | undefined;
   /** Undefined where nothing was compared. */
   readonly verdict: CheckVerdict | undefined;
 }
 
 /** Chooses and compares: one after the other, or at once where rclone needs no list of files. */
 async function compare(work: Verification): Promise<Compared> {
-  const { conditions, dryRun } = work.options;
+  const { conditions, dryRun, next: budget } = work.options;
   const { data, files, age } = conditions;
+  if (budget !== undefined) {
+    const next = await chooseByLedger(work, budget);
+    return { choice: next, next, verdict: await compareChosen(work, next) };
+  }
   if (!dryRun && data === undefined && files === undefined && age === undefined)
     return compareAll(work);
   const choice = await choose(work);
-  if (dryRun || choice.files === 0) return { choice, verdict: undefined };
+  return { choice, verdict: await compareChosen(work, choice) };
+}
+
+/** Undefined where there is nothing to compare. */
+async function compareChosen(
+  work: Verification,
+  choice: Choice,
+): Promise<CheckVerdict | undefined> {
+  if (work.options.dryRun || choice.wholeFiles === 0) return undefined;
   const { list } = choice;
   const which = list === undefined ? { filterFile: work.filterFile } : { filesFrom: list };
   const onStats = (stats: Stats): void => tellProgress(work, stats, choice);
   const chosen = choice.entries();
-  const verdict = await check({ ...endsOf(work), kind: work.kind, ...which, chosen, onStats });
-  return { choice, verdict };
+  return check({ ...endsOf(work), kind: work.kind, ...which, chosen, onStats });
 }
 
 /** The listing says what must be answered for; with all of it to compare, that is needed at the end only. */
@@ -161,18 +178,4 @@ async function compareAll(work: Verification): Promise<Compared> {
 
 function tellProgress({ session }: Verification, stats: Stats, choice: Choice | undefined): void {
   session.world.events.progress(progressOf("verifying", stats, choice));
-}
-
-/** Keeps the list of files to mend: what was found different goes on it, what was proved comes off. */
-async function remember(work: Verification, choice: Choice, confirmed: Confirmed): Promise<void> {
-  const listed = new Set(await readMendList(work.files));
-  if (listed.size === 0 && confirmed.differences.length === 0) return;
-  const open = new Set([...confirmed.errors.map(({ path }) => path), ...confirmed.changed]);
-  const off = new Set<RawPath>();
-  for await (const page of choice.entries()) {
-    for (const { path } of page) if (listed.has(path) && !open.has(path)) off.add(path);
-  }
-  // Read again: a verification beside this one may have ended meanwhile.
-  const known = (await readMendList(work.files)).filter((path) => !off.has(path));
-  await writeMendList(work.files, [...known, ...confirmed.differences.map(({ path }) => path)]);
 }

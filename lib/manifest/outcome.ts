@@ -20,7 +20,7 @@ export interface FileEvent {
  * told. `clean` says that rclone ended without an error: then a listed file of which it told
  * nothing was found equal, and one that is not listed is gone. Otherwise such a file may not have
  * been looked at: its old entry stays. `onDeviation` is called for every file of which the
- * destination does not hold just what was listed.
+ * destination does not hold just what was listed, `onCopied` for every one that was written anew.
  */
 export async function* outcome(
   held: Pages<Entry>,
@@ -28,6 +28,7 @@ export async function* outcome(
   events: Pages<FileEvent>,
   clean: boolean,
   onDeviation?: () => void,
+  onCopied?: (entry: Entry) => void,
 ): Pages<Entry> {
   for await (const rows of merge(pairs(held, listed), events)) {
     const page: Entry[] = [];
@@ -36,6 +37,7 @@ export async function* outcome(
         pair === undefined ? unlisted(event) : after(pair.before, pair.now, event, clean);
       if (!asListed(entry, pair?.now)) onDeviation?.();
       if (entry !== undefined) page.push(entry);
+      if (entry !== undefined && event?.kind === "copied") onCopied?.(entry);
     }
     if (page.length > 0) yield page;
   }

@@ -1,9 +1,10 @@
 import { exitCodes } from "../errors.ts";
 import type { SyncPlan } from "../guard/plan.ts";
 import type { BackupResult } from "../jobs/result.ts";
-import type { Difference, VerifyResult } from "../jobs/verify/verification.ts";
+import type { Difference, NextResult, VerifyResult } from "../jobs/verify/verification.ts";
 import { formatBytes, formatFiles } from "../units/format.ts";
 import { textFromRaw } from "../units/rawpath.ts";
+import { verifiedWithin, type Coverage } from "../verify/coverage.ts";
 import { escapeText } from "./escape.ts";
 import { pathJson } from "./names.ts";
 
@@ -40,6 +41,7 @@ export function backupJson(result: BackupResult): unknown {
     version: 1,
     kind: "backup",
     ...rest,
+    pruned: result.pruned ?? null,
     outcome,
     exit_code: exitCodes[outcome],
     dry_run: dryRun,
@@ -65,19 +67,45 @@ export function backupJson(result: BackupResult): unknown {
 }
 
 /** What a verification proved, and what it did not. */
-export function verifyLines(result: VerifyResult): string {
-  const { chosen, verified, pool } = result;
+export function verifyLines(result: VerifyResult, now: Date): string {
+  const { chosen, verified, pool, next } = result;
+  const seed = next === undefined ? ` (seed ${result.seed})` : "";
   if (result.dryRun)
-    return `would verify ${chosen.files} of ${pool.files} files, ${formatBytes(chosen.bytes)} of ${formatBytes(pool.bytes)} (seed ${result.seed})\n`;
+    return `would verify ${chosen.files} of ${pool.files} files, ${formatBytes(chosen.bytes)} of ${formatBytes(pool.bytes)}${seed}\n${partLines(next).join("")}`;
+  if (chosen.files === 0 && next !== undefined)
+    return `verified nothing: of ${pool.files} files (${formatBytes(pool.bytes)}) none is next within this budget\n`;
   if (chosen.files === 0)
     return `verified nothing: the conditions choose none of ${pool.files} files (${formatBytes(pool.bytes)})\n`;
-  const seed = chosen.files < pool.files ? ` (seed ${result.seed})` : "";
   const lines = [
-    `verified ${verified.files} of ${pool.files} files, ${formatBytes(verified.bytes)} of ${formatBytes(pool.bytes)}${seed}`,
+    `verified ${verified.files} of ${pool.files} files, ${formatBytes(verified.bytes)} of ${formatBytes(pool.bytes)}${chosen.files < pool.files ? seed : ""}`,
+    ...partLines(next).map((line) => line.trimEnd()),
+    ...(next?.coverage === undefined ? [] : [coverageLine(next.coverage, now)]),
   ];
   if (result.changed.length > 0)
     lines.push(`${result.changed.length} changed since the last backup and could not be compared`);
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Which parts of large files were chosen. */
+function partLines(next: NextResult | undefined): string[] {
+  return (next?.ranges ?? []).map(
+    ({ path, offset, bytes, size }) =>
+      `  of ${escapeText(textFromRaw(path))} (${formatBytes(size)}) ${formatBytes(bytes)} from ${formatBytes(offset)} on\n`,
+  );
+}
+
+function coverageLine(coverage: Coverage, now: Date): string {
+  const within = verifiedWithin(coverage, 30, now);
+  const never =
+    coverage.never.files === 0
+      ? ""
+      : `, ${formatFiles(coverage.never.files)} (${formatBytes(coverage.never.bytes)}) never`;
+  return `read back within 30 days: ${percent(within.bytes)} of the bytes, ${percent(within.files)} of the files${never}`;
+}
+
+/** Rounded down, so that only all of it is 100 %. */
+function percent(share: number): string {
+  return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
 }
 
 const kinds = {
@@ -103,19 +131,32 @@ export function differenceText(result: VerifyResult): string {
   return lines.join("\n");
 }
 
-/** The document of `--verify … --json`. */
+/** The document of `--verify … --json` and `--verify-next … --json`. */
 export function verifyJson(result: VerifyResult): unknown {
-  const { outcome, dryRun, differences, errors, changed, ...rest } = result;
+  const { outcome, dryRun, differences, errors, changed, next, seed, ...rest } = result;
   return {
     version: 1,
     kind: "verify",
     ...rest,
+    seed: next === undefined ? seed : null,
     outcome,
     exit_code: exitCodes[outcome],
     dry_run: dryRun,
     differences: differences.map(item),
     errors: errors.map(item),
     changed: changed.map(pathJson),
+    ...(next === undefined ? {} : nextJson(next)),
+  };
+}
+
+function nextJson({ spent, ranges, coverage }: NextResult): object {
+  return {
+    spent,
+    parts: ranges.map(({ path, offset, bytes, size }) => ({
+      ...pathJson(path),
+      ...{ offset, bytes, size },
+    })),
+    coverage: coverage ?? null,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { FileDecision, PruneResult } from "../jobs/prune/options.ts";
 import type { Applied } from "../retention/apply.ts";
 import { exitCodes } from "../errors.ts";
-import { formatBytes, formatFiles } from "../units/format.ts";
+import { formatBytes, formatFiles, formatVersions } from "../units/format.ts";
 import { pathBytes, pathJson } from "./names.ts";
 
 /** A line a version: what becomes of it, when it was stored, how long it is, which file, and why. */
@@ -60,10 +60,6 @@ function appliedJson({ files, removed, bytes, gone, left, failures, stopped }: A
   };
 }
 
-function versions(count: number): string {
-  return `${count} ${count === 1 ? "version" : "versions"}`;
-}
-
 /** The result in a line or two. */
 export function pruneLines({
   planned,
@@ -73,10 +69,10 @@ export function pruneLines({
   dryRun,
   more,
 }: PruneResult): string {
-  const of = `of ${versions(seen.versions)} of ${formatFiles(seen.files)}`;
+  const of = `of ${formatVersions(seen.versions)} of ${formatFiles(seen.files)}`;
   const what = applied ?? { removed: planned.versions, bytes: planned.bytes };
   const lines = [
-    `${dryRun ? "would remove" : "removed"} ${versions(what.removed)} (${formatBytes(what.bytes)}) ${of}`,
+    `${dryRun ? "would remove" : "removed"} ${formatVersions(what.removed)} (${formatBytes(what.bytes)}) ${of}`,
   ];
   if (more) lines.push("stopped at --max-files: there is more to remove");
   if (unfinished.cancelled > 0)

@@ -54,7 +54,7 @@ export function recoverJson(result: RecoverResult): object {
   return {
     ...{ version: 1, kind: "recover", name, outcome, exit_code: exitCodes[outcome] },
     ...{ dry_run: dryRun, plan, done, paused },
-    failures: failures.map(({ file, reason }) => ({ ...pathJson(file.path), reason })),
+    failures: failures.map(({ path, reason }) => ({ ...pathJson(path), reason })),
   };
 }
 
@@ -65,7 +65,7 @@ export function resumeJson(name: string): object {
 export function failureText({ failures, plan, done }: RecoverResult): string {
   const lines = failures
     .slice(0, 10)
-    .map(({ file, reason }) => `  ${textFromRaw(file.path)}: ${reason}`);
+    .map(({ path, reason }) => `  ${textFromRaw(path)}: ${reason}`);
   if (failures.length > lines.length) lines.push(`  … and ${failures.length - lines.length} more`);
   const all = plan.undelete + plan.restore + plan.hide;
   const stopped = done + failures.length < all ? ", and so it stopped" : "";

@@ -1,7 +1,7 @@
 import { systemCode, type Outcome } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import type { Events, Progress } from "../units/events.ts";
-import { escapeLines } from "./escape.ts";
+import { escapeLines, escapeText } from "./escape.ts";
 import { statusLine } from "./status.ts";
 
 /*
@@ -30,11 +30,23 @@ export interface Terminal extends Events {
   result(text: string | Uint8Array): Promise<void>;
   /** Whether results go to a terminal, where names must be escaped. */
   readonly resultsAreShown: boolean;
+  readonly resultLook: ResultLook;
   /** Why the command does not end with 0. */
   problem(outcome: Outcome, text: string): void;
   hint(text: string): void;
+  /** A line that a command wrote to standard error which works for this one; `from` goes before it. */
+  relay(from: string, line: string): void;
   /** Removes the status line. */
   close(): void;
+}
+
+/** What a result may make use of where it goes. */
+export interface ResultLook {
+  /** Undefined where lines may be of any length. */
+  readonly columns: number | undefined;
+  readonly colored: boolean;
+  /** Whether the locale has characters beyond ASCII. */
+  readonly unicode: boolean;
 }
 
 const statusEvery = 200;
@@ -46,9 +58,10 @@ export function openTerminal(options: TerminalOptions): Terminal {
   stdout.on("error", () => {});
   stderr.on("error", () => {});
   let readerIsGone = false;
-  const colored =
+  const isColored = (isTerminal: boolean): boolean =>
     options.color === "always" ||
-    (options.color === "auto" && stderr.isTTY && (options.env["NO_COLOR"] ?? "") === "");
+    (options.color === "auto" && isTerminal && (options.env["NO_COLOR"] ?? "") === "");
+  const colored = isColored(stderr.isTTY);
   const live = stderr.isTTY && !options.quiet && options.env["TERM"] !== "dumb";
   let shown = false;
   let last = 0;
@@ -63,6 +76,11 @@ export function openTerminal(options: TerminalOptions): Terminal {
   };
   return {
     resultsAreShown: stdout.isTTY,
+    resultLook: {
+      columns: stdout.isTTY ? stdout.columns : undefined,
+      colored: isColored(stdout.isTTY),
+      unicode: isUtf8Locale(options.env),
+    },
     // Waiting until a page is written keeps a slow reader from filling our memory.
     result: (text) => {
       erase();
@@ -79,6 +97,10 @@ export function openTerminal(options: TerminalOptions): Terminal {
     problem: (outcome, text) =>
       outcome === "skipped" ? say("skipped", 33, text) : say("error", 31, text),
     hint: (text) => say("hint", 36, text),
+    relay: (from, line) => {
+      erase();
+      stderr.write(`${escapeText(from)}: ${escapeText(line)}\n`);
+    },
     warn: (text) => {
       if (!options.quiet) say("warning", 33, text);
     },
@@ -95,4 +117,9 @@ export function openTerminal(options: TerminalOptions): Terminal {
     },
     close: erase,
   };
+}
+
+/** The first of these variables that is set decides, as for every program. */
+function isUtf8Locale({ LC_ALL, LC_CTYPE, LANG }: TerminalOptions["env"]): boolean {
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }

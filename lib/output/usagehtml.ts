@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Folded, Leftover } from "../usage/fold.ts";
 import type { Amount } from "../usage/tree.ts";
 import { textFromRaw, type RawPath } from "../units/rawpath.ts";
 import { escapeText } from "./escape.ts";
+import { digest, escapeHtml } from "./html.ts";
 import { pageScript } from "./usagescript.ts";
 import { pageStyle } from "./usagestyle.ts";
 
@@ -80,16 +80,4 @@ function shownName(name: RawPath): string {
   return text.length <= longestName
     ? text
     : `${text.slice(0, longestName).replace(/[\ud800-\udbff]$/, "")}…`;
-}
-
-function digest(text: string): string {
-  return `sha256-${createHash("sha256").update(text).digest("base64")}`;
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }

@@ -19,8 +19,13 @@ export interface GroupOptions {
   readonly inherit?: number | undefined;
   /** Ends the whole group: SIGTERM, and SIGKILL after a grace period. */
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds of grace; ten seconds unless given. */
+  readonly grace?: number | undefined;
   readonly onStdout?: ((line: string) => void) | undefined;
-  /** Takes standard output as it is, instead of `onStdout`; resolves when it has all. */
+  /**
+   * Takes standard output as it is, instead of `onStdout`; resolves when it has all. It must begin to read at
+   * once: Node throws away what is not being read when the child ends.
+   */
   readonly takeStdout?: ((stdout: Readable) => Promise<void>) | undefined;
   readonly onStderr?: ((line: string) => void) | undefined;
 }
@@ -32,7 +37,7 @@ export interface GroupResult {
 }
 
 /** How long a group may take to end after SIGTERM, in milliseconds. */
-const grace = 10_000;
+const usualGrace = 10_000;
 const pollEvery = 20;
 /** How long output may still come when the group has gone. */
 const drainFor = 500;
@@ -69,7 +74,7 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
   let readings: Promise<unknown> = Promise.resolve();
   const end = (): void => {
     ended ??= (async () => {
-      await endGroup(pid);
+      await endGroup(pid, options.grace ?? usualGrace);
       // What left the group may hold its output open for ever.
       await Promise.race([readings, sleep(drainFor, undefined, { ref: false })]);
       stdout?.destroy();
@@ -109,7 +114,7 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
 }
 
 /** Ends a group and returns when none of it is left; after the grace period by force. */
-async function endGroup(pid: number | undefined): Promise<void> {
+async function endGroup(pid: number | undefined, grace: number): Promise<void> {
   if (pid === undefined || !signalGroup(pid, "SIGTERM")) return;
   const deadline = performance.now() + grace;
   while (signalGroup(pid, 0) && groupIsAlive(pid)) {

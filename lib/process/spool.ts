@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { writeFailure } from "./writefailure.ts";
 
 const flushAt = 64 * 1024;
+const lineFeed = 10;
 
 /**
  * A file of lines written as they come. Writes are synchronous, so that lines that arrive faster
@@ -11,6 +12,9 @@ export class LineSpool {
   readonly file: string;
   readonly #descriptor: number;
   #pending = "";
+  /** What writeBytes has taken: made when it is first called. */
+  #bytes = new Uint8Array(0);
+  #filled = 0;
 
   /** Opens the file anew. This and all that follows throw failed() when the disk is full. */
   constructor(file: string) {
@@ -23,8 +27,19 @@ export class LineSpool {
   }
 
   write(line: string): void {
+    if (this.#filled > 0) this.#flush();
     this.#pending += `${line}\n`;
     if (this.#pending.length >= flushAt) this.#flush();
+  }
+
+  /** Writes bytes[start, end) as a line: a million lines need no strings then. */
+  writeBytes(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start + 1;
+    if (this.#pending !== "" || this.#filled + length > this.#bytes.length) this.#flush();
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(Math.max(length, flushAt));
+    this.#bytes.set(bytes.subarray(start, end), this.#filled);
+    this.#filled += length;
+    this.#bytes[this.#filled - 1] = lineFeed;
   }
 
   /** Writes what is pending and closes; with `sync` the content is on disk when it returns. */
@@ -38,8 +53,12 @@ export class LineSpool {
   }
 
   #flush(): void {
-    const bytes = Buffer.from(this.#pending, "latin1");
+    const bytes =
+      this.#filled > 0
+        ? this.#bytes.subarray(0, this.#filled)
+        : Buffer.from(this.#pending, "latin1");
     this.#pending = "";
+    this.#filled = 0;
     try {
       writeWhole(this.#descriptor, bytes);
     } catch (error) {

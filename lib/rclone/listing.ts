@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import type { Readable, Writable } from "node:stream";
 import { Failure, failed } from "../errors.ts";
 import { sortOutput } from "../process/sort.ts";
 import { anyFileArgs, listArgs, type ListIntent, type Tuning } from "./argv.ts";
@@ -20,6 +21,8 @@ export interface ListRequest extends ListIntent {
   readonly scratch: string;
   /** Leading bytes of each path that don't count for the order. */
   readonly sortFrom?: number;
+  /** Changes rclone's lines on their way to `sink`, which it ends. */
+  readonly through?: (output: Readable, sink: Writable) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
   /** What is listed, for messages: "source" or "destination". */
   readonly what: string;
@@ -60,12 +63,14 @@ async function listOnce(
   tuning: Tuning,
   request: ListRequest,
 ): Promise<Attempt> {
-  const { output, scratch, sortFrom: from, signal, what } = request;
+  const { output, scratch, sortFrom: from, through, signal, what } = request;
   const unreadable: { path: string; reason: string }[] = [];
   const { code, lastError } = await sortOutput(output, scratch, { from, signal }, async (sink) =>
     runRclone(rclone, {
       args: listArgs(request, tuning, features),
-      stdoutTo: sink,
+      ...(through === undefined
+        ? { stdoutTo: sink }
+        : { takeOutput: async (told: Readable) => through(told, sink) }),
       signal,
       onLog: (record) => {
         if (record.level === "error" && record.object !== undefined && record.object !== "") {

@@ -9,6 +9,8 @@ export interface Features {
   readonly version: string;
   /** lsf --time-format: times finer than a second. Since 1.66. */
   readonly fineTimes: boolean;
+  /** Writes to a temporary name first unless --inplace is given. Since 1.63. */
+  readonly inPlace?: boolean;
 }
 
 /** The oldest rclone that the suite is tested with. */
@@ -94,7 +96,11 @@ export function featuresOf(program: string, version: string): Features {
       },
     );
   }
-  return { version: parts.join("."), fineTimes: compare(parts, [1, 66, 0]) >= 0 };
+  return {
+    version: parts.join("."),
+    fineTimes: compare(parts, [1, 66, 0]) >= 0,
+    inPlace: compare(parts, [1, 63, 0]) >= 0,
+  };
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

@@ -4,6 +4,7 @@ import { reveal } from "../crypt/obscure.ts";
 import { nameEncryption, type NameEncryption } from "../crypt/namelength.ts";
 import { failed, usage } from "../errors.ts";
 import { configVariable, parseLocation } from "./location.ts";
+import { peerOf, type Peer } from "./peer.ts";
 
 /** Options of every configured remote, by name and key, as `rclone config dump` gives them. */
 export type Remotes = ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -24,6 +25,8 @@ export interface Place {
   readonly keys: readonly string[];
   /** Options met on the way that would make a sync delete for good or see old versions. */
   readonly hazards: readonly Hazard[];
+  /** The host that serves the store, where that is told apart from a cloud's. */
+  readonly peer: Peer | undefined;
 }
 
 export interface Hazard {
@@ -118,6 +121,7 @@ function resolveDeep(text: string, context: ResolveContext, depth: number): Plac
     names: [],
     keys: [],
     hazards: [],
+    peer: peerOf(type, options),
   });
 }
 
@@ -143,6 +147,7 @@ function localPlace(path: string, context: ResolveContext): Place {
     names: [],
     keys: [],
     hazards: [],
+    peer: undefined,
   };
 }
 
@@ -162,7 +167,11 @@ export function remoteOptions(
     .filter(([key]) => key.startsWith(prefix))
     .map(([key, value]): [string, string] => [key.slice(prefix.length).toLowerCase(), value]);
   const configured = context.remotes.get(name);
-  const options = new Map([...(configured ?? []), ...fromEnv, ...parameters]);
+  // The same object where nothing is added: the keys that are made of it, at some cost, are remembered by it.
+  const options =
+    configured !== undefined && fromEnv.length === 0 && parameters.size === 0
+      ? configured
+      : new Map([...(configured ?? []), ...fromEnv, ...parameters]);
   if (!options.has("type")) {
     const known = [...context.remotes.keys()].toSorted().join(", ");
     throw usage(

@@ -9,7 +9,7 @@ import type { RestoreWork } from "./work.ts";
 const atOnce = 3;
 
 /** One copy to a directory of this machine. */
-export interface LocalCopy extends Pick<BulkCopy, "source"> {
+export interface LocalCopy extends Pick<BulkCopy, "source" | "timed"> {
   /** Undefined copies all that is there. */
   readonly list: string | undefined;
   readonly destination: string;
@@ -20,7 +20,7 @@ export interface LocalCopy extends Pick<BulkCopy, "source"> {
  * file. Returns what was said of the files of each. When one throws, the others are stopped, and that is thrown.
  */
 export async function copyLocally(
-  work: Pick<RestoreWork, "rclone" | "tuning" | "signal" | "events">,
+  work: Pick<RestoreWork, "rclone" | "features" | "tuning" | "signal" | "events">,
   copies: readonly LocalCopy[],
   total: Pick<PlanSpool, "files" | "bytes">,
 ): Promise<readonly Reasons[]> {
@@ -28,11 +28,12 @@ export async function copyLocally(
   const signal = AbortSignal.any([work.signal, stop.signal]);
   const progress = new Map<number, Stats>();
   let first: unknown;
-  const copyOne = async (copy: LocalCopy, at: number): Promise<Reasons> => {
+  const copyOne = async ({ timed, ...copy }: LocalCopy, at: number): Promise<Reasons> => {
     if (stop.signal.aborted) return noReasons;
+    const staged = { inPlace: timed && work.features.inPlace === true };
     try {
       const reasons = await copyFiles(work.rclone, work.tuning, {
-        ...{ ...copy, keepExisting: false, signal },
+        ...{ ...copy, keepExisting: false, staged, signal },
         onStats: (stats) => {
           progress.set(at, stats);
           tellProgress(work, [...progress.values()], total);

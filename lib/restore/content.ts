@@ -8,7 +8,7 @@ export interface Content {
   /** How far apart, in plain bytes, the places are from which reading can begin. */
   readonly step: number;
   /**
-   * The plain bytes from `start` on, a multiple of `step`. `onStored` is given every stored byte in
+   * The plain bytes from `start` on, a multiple of `step`; a piece may be written over when the next is asked for. `onStored` is given every stored byte in
    * order where reading begins at 0. Throws where the content is damaged.
    */
   read(

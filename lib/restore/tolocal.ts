@@ -119,8 +119,8 @@ async function copyMany(
   const whole = work.whole && copies.length === 1 && todo.files === work.plan.files;
   const told = await copyLocally(
     work,
-    copies.map(({ source, list, renamed }, index) => ({
-      source,
+    copies.map(({ source, list, renamed, timed }, index) => ({
+      ...{ source, timed },
       list: whole && !renamed ? undefined : list,
       destination: renamed ? join(staging.directory, `bulk-${index}`) : staging.files,
     })),

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Entry } from "../manifest/entry.ts";
 import { readListing } from "../manifest/listingfile.ts";
 import { merge, noPages, type Pages } from "../manifest/pages.ts";
-import { sortFile } from "../process/sort.ts";
 import { LineSpool } from "../process/spool.ts";
 import { listFiles, LocationMissing } from "../rclone/listing.ts";
 import type { RawPath } from "../units/rawpath.ts";
@@ -65,19 +64,13 @@ function isBulk(work: RestoreWork, planned: PlannedFile): boolean {
   return bulkOf(work, planned) !== undefined && isChecked(work, planned);
 }
 
-/** The plan in the order of its targets, as listings are. */
-async function sortedPlan(work: RestoreWork): Promise<Pages<PlannedFile>> {
-  const file = join(work.scratch, "plan.sorted");
-  await sortFile(work.plan.file, file, work.scratch, { signal: work.signal });
-  return work.plan.read(file);
-}
-
 /**
  * Says which files have to be written to a place: not those that are there already, nor those that
  * can't be put there, which the tally is told of. Changes nothing.
  */
 export async function examineRemote(work: RestoreWork, destination: string): Promise<PlanSpool> {
-  const sorted = await sortedPlan(work);
+  // In the order of the targets, as listings are.
+  const sorted = await work.plan.sorted(work.scratch, work.signal);
   const todo = new PlanSpool(join(work.scratch, "todo"));
   const proper = new PlanSpool(join(work.scratch, "proper"));
   for await (const page of sorted) {

@@ -3,6 +3,7 @@ import { systemCode } from "../errors.ts";
 import { DamagedManifest, readGzipLines, writeGzipLines } from "../manifest/gziplines.ts";
 import { noPages, type Pages } from "../manifest/pages.ts";
 import { linePages } from "../manifest/textpages.ts";
+import { fieldFromName, nameFromField } from "../units/field.ts";
 import { rawFromBytes, type RawPath } from "../units/rawpath.ts";
 
 /**
@@ -27,25 +28,7 @@ const magic = "#rclone-backups ends 1";
 
 /** The line of a version. Names may hold any bytes, as S3 keeps them, and ids anything. */
 export function formatEnd(name: RawPath, id: string, end: number): string {
-  return `${escaped(name)}\t${encodeURIComponent(id)}\t${end}`;
-}
-
-// oxlint-disable-next-line no-control-regex
-const unwritable = /[\0-\x1f\x7f%]/g;
-
-function escaped(name: RawPath): string {
-  return name.replaceAll(
-    unwritable,
-    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-}
-
-function unescaped(text: string): RawPath {
-  return rawFromBytes(text.replaceAll(/%([0-9a-f]{2})/g, (_, code: string) => characterOf(code)));
-}
-
-function characterOf(code: string): string {
-  return String.fromCharCode(Number.parseInt(code, 16));
+  return `${fieldFromName(name)}\t${encodeURIComponent(id)}\t${end}`;
 }
 
 /**
@@ -97,7 +80,7 @@ function parseEnd(line: string): RememberedEnd | undefined {
   const end = Number(line.slice(second + 1));
   const id = decoded(line.slice(first + 1, second));
   if (!Number.isFinite(end) || id === undefined) return undefined;
-  return { name: unescaped(line.slice(0, first)), id, end };
+  return { name: nameFromField(line.slice(0, first)), id, end };
 }
 
 function decoded(text: string): string | undefined {

@@ -1,5 +1,4 @@
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { opendir } from "node:fs/promises";
 import { failed, interrupted } from "../errors.ts";
 
 export interface FindOptions {
@@ -55,9 +54,11 @@ function literal(path: string): string {
   return text.replaceAll(/[\\*?[\]]/g, "\\$&").replaceAll("�", "?");
 }
 
+/** Tried, not asked: access(2) knows nothing of the right to read all files that a service may have. */
 async function readable(directory: string): Promise<boolean> {
   try {
-    await access(directory, constants.R_OK | constants.X_OK);
+    // The dot needs the right to enter it too.
+    await (await opendir(`${directory}/.`)).close();
     return true;
   } catch {
     return false;

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+
 let prefix: Promise<readonly string[]> | undefined;
 
 /**
@@ -9,10 +11,13 @@ export async function parentDeathPrefix(): Promise<readonly string[]> {
   return prefix;
 }
 
+/** Not by execa: importing that takes longer than the answer, which comes meanwhile. */
 async function probe(): Promise<readonly string[]> {
-  const { execa } = await import("execa");
   const words = ["setpriv", "--pdeathsig", "TERM", "--"] as const;
   const [program, ...options] = words;
-  const { failed } = await execa(program, [...options, "true"], { stdio: "ignore", reject: false });
-  return failed ? [] : words;
+  return new Promise((resolve) => {
+    const child = spawn(program, [...options, "true"], { stdio: "ignore" });
+    child.once("error", () => resolve([]));
+    child.once("exit", (code) => resolve(code === 0 ? words : []));
+  });
 }

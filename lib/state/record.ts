@@ -1,13 +1,12 @@
-import { readFile, rename } from "node:fs/promises";
 import * as v from "valibot";
-import { systemCode } from "../errors.ts";
-import { writeAtomically } from "./atomic.ts";
+import { parseJson, readJson, writeJson } from "./jsonfile.ts";
 
 const count = v.object({ files: v.number(), bytes: v.number() });
 
 const mountIdentity = v.string();
 
-const resultSchema = v.object({
+/** How a run ended. */
+export const runSchema = v.object({
   run: v.string(),
   result: v.picklist(["success", "warning", "failure", "skipped"]),
   exitCode: v.number(),
@@ -32,7 +31,7 @@ const recordSchema = v.object({
   lastNumber: v.number(),
   /** A run that has begun to change the destination and has not told how it ended. */
   running: v.optional(v.object({ run: v.string(), startedAt: v.string() })),
-  last: v.optional(resultSchema),
+  last: v.optional(runSchema),
   /** The last run that was good, and what the destination held after it. */
   good: v.optional(
     v.object({
@@ -79,13 +78,15 @@ const recordSchema = v.object({
    * was right: by it old versions may only seem old.
    */
   clockDoubt: v.optional(v.object({ from: v.string(), to: v.string() })),
+  /** When somebody last said that the clock was right. */
+  clockBelieved: v.optional(v.string()),
   /** Warnings that are told once and then only shown in the status. */
   told: v.array(v.string()),
 });
 
 /** What is remembered of one backup between its runs. */
 export type BackupRecord = v.InferOutput<typeof recordSchema>;
-export type RunRecord = v.InferOutput<typeof resultSchema>;
+export type RunRecord = v.InferOutput<typeof runSchema>;
 
 export interface ReadRecord {
   readonly record: BackupRecord | undefined;
@@ -101,26 +102,16 @@ export async function readRecord(
   file: string,
   options: { readonly setAside: boolean },
 ): Promise<ReadRecord> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return { record: undefined, damaged: undefined };
-    throw error;
-  }
-  try {
-    const parsed = v.safeParse(recordSchema, JSON.parse(text));
-    if (parsed.success) return { record: parsed.output, damaged: undefined };
-  } catch {
-    // Not JSON: set aside like JSON of another shape.
-  }
-  if (!options.setAside) return { record: undefined, damaged: file };
-  const damaged = `${file}.damaged`;
-  await rename(file, damaged);
-  return { record: undefined, damaged };
+  const { value, damaged } = await readJson(file, recordSchema, options);
+  return { record: value, damaged };
+}
+
+/** The record that the text of state.json holds; undefined when it is damaged. */
+export function parseRecord(text: string): BackupRecord | undefined {
+  return parseJson(text, recordSchema);
 }
 
 /** Writes state.json: a temporary name, synced, renamed. */
 export async function writeRecord(file: string, record: BackupRecord): Promise<void> {
-  await writeAtomically(file, `${JSON.stringify(record, undefined, 2)}\n`);
+  await writeJson(file, record);
 }

@@ -1,2 +1,2 @@
 // A module of its own: imported lazily by itself, the bundled CommonJS package has no named exports.
-export { EnvHttpProxyAgent, request } from "undici";
+export { EnvHttpProxyAgent, Pool, request } from "undici";

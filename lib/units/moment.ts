@@ -49,13 +49,18 @@ export function parsePastMoment(text: string, context: MomentContext): Date {
   return moment;
 }
 
+const spelled = new Map<string, string>();
+
 /** The system's time zone, or the one of this name as Intl spells it. Throws usage on an unknown one. */
 export function timeZone(name?: string): string {
+  const known = spelled.get(name ?? "");
+  if (known !== undefined) return known;
   try {
-    return new Intl.DateTimeFormat(
-      "en-US",
-      name === undefined ? {} : { timeZone: name },
-    ).resolvedOptions().timeZone;
+    const options = name === undefined ? {} : { timeZone: name };
+    const zone = new Intl.DateTimeFormat("en-US", options).resolvedOptions().timeZone;
+    // The system's may change; asking for one takes a third of a millisecond.
+    if (name !== undefined) spelled.set(name, zone);
+    return zone;
   } catch (cause) {
     throw usage(`expected the name of a time zone, found ${JSON.stringify(name)}`, {
       hint: "such as Europe/Berlin or UTC",
@@ -142,19 +147,43 @@ function offsetsAround(wall: number, zone: string): number[] {
   return [...new Set([wall - day, wall, wall + day].map((moment) => offsetAt(moment, zone)))];
 }
 
-/** Where a day begins: usually at 0:00, later where the clocks skip that. */
-function firstInstant(midnight: number, zone: string): number {
-  const [first] = readings(midnight, zone);
+/**
+ * The first moment at which a clock in the zone shows this wall time (given as if it were UTC) or a
+ * later one: where the clocks skip it, that is when they are put forward.
+ */
+export function firstInstant(wall: number, zone: string): number {
+  const [first] = readings(wall, zone);
   if (first !== undefined) return first;
-  // 0:00 is skipped: the day begins when the clocks change, and each offset is a bound for that.
-  const bounds = offsetsAround(midnight, zone).map((offset) => midnight - offset);
-  let [low, high] = [Math.min(...bounds), Math.max(...bounds)];
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (middle + offsetAt(middle, zone) >= midnight) high = middle;
-    else low = middle;
+  // It is skipped: each offset is a bound for the time of the change.
+  const bounds = offsetsAround(wall, zone).map((offset) => wall - offset);
+  return firstMoment(
+    Math.min(...bounds),
+    Math.max(...bounds),
+    (moment) => moment + offsetAt(moment, zone) >= wall,
+  );
+}
+
+/** The first moment after `low` at which something holds that holds at `high`, and stays so from then on. */
+function firstMoment(low: number, high: number, holds: (moment: number) => boolean): number {
+  let [before, after] = [low, high];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (holds(middle)) after = middle;
+    else before = middle;
   }
-  return high;
+  return after;
+}
+
+/**
+ * The latest wall time (as if it were UTC) that a clock in the zone has shown up to a moment: what it
+ * shows, or, in an hour that it shows for the second time, the end of the first.
+ */
+export function latestWall(moment: number, zone: string): number {
+  const now = offsetAt(moment, zone);
+  const before = offsetAt(moment - day, zone);
+  if (before <= now) return moment + now;
+  const change = firstMoment(moment - day, moment, (each) => offsetAt(each, zone) === now);
+  return Math.max(moment + now, change + before - 1);
 }
 
 function ambiguous(text: string, wall: number, zone: string, twice: boolean): Error {

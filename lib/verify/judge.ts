@@ -97,6 +97,11 @@ function judgeOne(
 const damage =
   /bad magic|authenticate decrypted block|not an encrypted file|too short|truncated|trailing data|unexpected EOF/i;
 
+/** Whether rclone's words say that stored content can't be decrypted. */
+export function isDamage(reason: string | undefined): boolean {
+  return reason !== undefined && damage.test(reason);
+}
+
 function kindOf(sign: string, reason: string | undefined): CheckFinding["kind"] {
   switch (sign) {
     case "*":
@@ -104,7 +109,7 @@ function kindOf(sign: string, reason: string | undefined): CheckFinding["kind"] 
     case "+":
       return "missing";
     case "!":
-      return reason !== undefined && damage.test(reason) ? "damaged" : "error";
+      return isDamage(reason) ? "damaged" : "error";
     default:
       return "unanswered";
   }

@@ -13,15 +13,18 @@ import { configure, helpCommand, remove, settle } from "./place.ts";
 import type { Place } from "./place.ts";
 import { recordCall } from "./record.ts";
 import { pruneCase } from "./prune.ts";
+import { ledgerCase } from "./ledger.ts";
 import { namesCase } from "./names.ts";
 import { MB, memoryRow, number, row } from "./report.ts";
 import type { Row } from "./report.ts";
 import { restoreCase } from "./restore.ts";
+import { runCase } from "./run.ts";
+import { statusCase } from "./status.ts";
 import { makeData, makeTree, stretchTree } from "./tree.ts";
 
 type Case = (place: Place, options: Options, rclone: Rclone) => Promise<Row[]>;
 
-/** What each case measures; all but `help`, `du` and `names` with the rclone given. */
+/** What each case measures; all but `help`, `du`, `names`, `ledger` and `status` with the rclone given. */
 export const cases: Readonly<Record<CaseName, Case>> = {
   help: helpCase,
   sync: syncCase,
@@ -30,6 +33,9 @@ export const cases: Readonly<Record<CaseName, Case>> = {
   verify: verifyCase,
   du: duCase,
   names: namesCase,
+  ledger: ledgerCase,
+  status: statusCase,
+  run: runCase,
   prune: pruneCase,
   restore: restoreCase,
 };

@@ -12,6 +12,9 @@ export const caseNames = [
   "verify",
   "du",
   "names",
+  "ledger",
+  "status",
+  "run",
   "prune",
   "restore",
 ] as const;
@@ -26,6 +29,8 @@ export interface Options {
   readonly verifyBytes: number;
   /** Stored versions of the pruning that is timed. */
   readonly versions: number;
+  /** Backups that are run together. */
+  readonly backups: number;
   /** Stored versions of the pruning whose memory alone is looked at; undefined leaves it out. */
   readonly mostVersions: number | undefined;
   /** Files of the restore that is timed, 50 kB each. */
@@ -46,11 +51,13 @@ export const help = `usage: npm run bench -- [options]
 Measures rclone-backup and the commands beside it against bare rclone, side by side, and prints a table.
 Works in a directory of its own, which it removes. Nothing is sent anywhere.
 
-  --only CASE       help, sync, memory, choose, verify, du, names, prune or restore; repeatable (default: all)
+  --only CASE       help, sync, memory, choose, verify, du, names, ledger, status, run, prune or
+                    restore; repeatable (default: all)
   --files N         files of the backup without changes (sync; default 100000)
   --many N          files of the large tree (memory, choose), lines of the listing (du), path segments
-                    (names); default 1000000
+                    (names), files of the ledger; default 1000000
   --verify-size N   bytes to verify, such as 4G (verify; default 4G)
+  --backups N       backups that are run together (run; default 50)
   --versions N      stored versions (prune; default 1000000)
   --most-versions N stored versions where memory alone is looked at (prune; default five times --versions,
                     and with --only none unless this is given)
@@ -86,6 +93,7 @@ export function parseOptions(args: readonly string[], from: string): Options | u
     many: positive("many", values.many, 1_000_000),
     verifyBytes: Math.max(parseBytes(values["verify-size"] ?? "4G"), 1),
     versions,
+    backups: positive("backups", values.backups, 50),
     mostVersions:
       most === undefined && cases.length > 0
         ? undefined
@@ -109,6 +117,7 @@ function parse(args: readonly string[]) {
         many: { type: "string" },
         "verify-size": { type: "string" },
         versions: { type: "string" },
+        backups: { type: "string" },
         "most-versions": { type: "string" },
         "restore-files": { type: "string" },
         "restore-size": { type: "string" },

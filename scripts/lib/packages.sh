@@ -77,6 +77,7 @@ packages_for() {
       apt-get:python3-venv) name=python3-venv ;;
       brew:python3-venv | pacman:python3-venv) name=python ;;
       *:python3-venv) name=python3 ;;
+      apt-get:groff | dnf:groff) name=groff-base ;;
       apt-get:go | dnf:go) name=golang ;;
       *) name=$tool ;;
     esac

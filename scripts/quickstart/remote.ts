@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { clean } from "./environment.ts";
+import { makePassword } from "../../lib/crypt/passphrase.ts";
+import { cryptOptions } from "../../lib/jobs/init/passwords.ts";
+import { sectionText } from "../../lib/rclone/configfile.ts";
 import { exists, Refusal, writeWhole } from "./place.ts";
 import type { Place } from "./place.ts";
 
@@ -19,27 +20,13 @@ export function ensureRemote(place: Place): void {
     }
     writeWhole(
       place.password,
-      `# The password of the remote "quickstart" in rclone.conf. Keep a copy elsewhere.\n${randomBytes(32).toString("base64url")}\n`,
+      `# The password of the remote "quickstart" in rclone.conf. Keep a copy elsewhere.\n${makePassword(randomBytes)}\n`,
     );
   }
   const password = readFileSync(place.password, "utf8")
     .split("\n")
     .find((line) => line !== "" && !line.startsWith("#"));
   if (password === undefined) throw new Refusal(`${place.password} holds no password`);
-  writeWhole(
-    place.rcloneConf,
-    `[quickstart]\ntype = crypt\nremote = ${place.store}\npassword = ${obscure(password)}\n`,
-  );
-}
-
-/** The password as rclone.conf holds it. It goes by stdin, since anyone may read an argument. */
-function obscure(password: string): string {
-  const { status, stdout, stderr, error } = spawnSync("rclone", ["obscure", "-"], {
-    input: password,
-    encoding: "utf8",
-    env: clean(process.env),
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`rclone obscure failed: ${stderr.trim()}`);
-  return stdout.trim();
+  const options = cryptOptions(place.store, { password, salt: undefined }, randomBytes);
+  writeWhole(place.rcloneConf, sectionText({ name: "quickstart", options }));
 }

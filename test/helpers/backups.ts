@@ -20,6 +20,7 @@ export interface Settings {
   readonly verify?: Readonly<Record<string, string>>;
   readonly history?: Readonly<Record<string, string>>;
   readonly retention?: Readonly<Record<string, string>>;
+  readonly schedule?: Readonly<Record<string, string>>;
   readonly filters?: readonly string[];
   readonly "test-filters"?: readonly string[];
 }

@@ -1,9 +1,11 @@
 // Prunes a store in memory as rclone-prune does, with the state of a backup in a directory.
 import assert from "node:assert/strict";
-import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, mkdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { histories } from "../../lib/history/group.ts";
 import type { FileHistory } from "../../lib/history/history.ts";
 import { nothingSeen } from "../../lib/jobs/prune/decide.ts";
@@ -14,7 +16,8 @@ import { makeRetention } from "../../lib/retention/match.ts";
 import type { StoredVersion } from "../../lib/stores/store.ts";
 import { parsePolicy } from "../../lib/units/policy.ts";
 import { rawFromText } from "../../lib/units/rawpath.ts";
-import { plainNames, type MemoryStore } from "./memorystore.ts";
+import { MemoryStore, plainNames } from "./memorystore.ts";
+import { day, now } from "./retention.ts";
 
 export interface Pruning {
   /** The file of remembered ends. */
@@ -62,11 +65,11 @@ export async function makePruning(t: TestContext): Promise<Pruning> {
         histories: (prefix: FileHistory["name"], found = {}) =>
           histories(store.versions(prefix), plainNames, found),
       };
-      const now = (await store.now()).getTime();
-      const deciding = { options, retention, explained: [], now, seen: nothingSeen() };
+      const time = (await store.now()).getTime();
+      const deciding = { options, retention, explained: [], now: time, seen: nothingSeen() };
       const plan = await planPrune(world, deciding, !options.dryRun);
       if (options.dryRun) return { decisions, applied: undefined };
-      await plan.remember({ destination: "memory:", prunedAt: new Date(now).toISOString() });
+      await plan.remember({ destination: "memory:", prunedAt: new Date(time).toISOString() });
       if (killedBefore === "removals") return { decisions, applied: undefined };
       return { decisions, applied: await apply(store, plan.removals(), { batch: 3 }) };
     },
@@ -83,4 +86,34 @@ export async function onlyHistory(store: MemoryStore): Promise<FileHistory> {
   for await (const [history] of histories(store.versions(rawFromText("")), plainNames))
     if (history !== undefined) return history;
   return assert.fail("expected a file");
+}
+
+/** Files with versions so many days ago, the oldest first; a negative number is a deletion. */
+export function storeOf(files: Readonly<Record<string, readonly number[]>>): MemoryStore {
+  const store = new MemoryStore({ now, pageLength: 3 });
+  for (const [name, days] of Object.entries(files))
+    for (const each of days) {
+      const kind = each < 0 ? "marker" : "file";
+      const storedAt = now - Math.abs(each) * day;
+      store.add(rawFromText(name), { kind, size: 0, modifiedAt: undefined, storedAt });
+    }
+  return store;
+}
+
+/** Under `7 *`, the one of 9 days stays as the oldest of its window, and all but the last go. */
+export const changing = [9, 8, 7.5, 7.2, 7.1];
+
+/** What is remembered, `name: days ago`; undefined where there is no file. */
+export async function remembered({ ends }: Pruning): Promise<string[] | undefined> {
+  if (!existsSync(ends)) return undefined;
+  const [magic, header = "", ...rest] = gunzipSync(await readFile(ends))
+    .toString()
+    .split("\n");
+  assert.equal(magic, "#rclone-backups ends 1");
+  assert.match(header, /^#\{"destination":"memory:","prunedAt":"20\d\d-.*Z"\}$/);
+  assert.deepEqual(rest.slice(-2), [`#end {"versions":${rest.length - 2}}`, ""]);
+  return rest.slice(0, -2).map((line) => {
+    const [name, , end] = line.split("\t");
+    return `${name}: ${(now - Number(end)) / day}`;
+  });
 }

@@ -36,3 +36,12 @@ export const newRclone: Rclone = find("new", "RCLONE_NEW");
 
 /** Both rclones, the older one first. Importing this file throws where one of them is missing. */
 export const rclones: readonly Rclone[] = [oldRclone, newRclone];
+
+/**
+ * One of them, for a file of tests about what is decided here, whatever rclone's version is: the files take
+ * turns, by their names. What rclone itself does is tested with both. Call it with import.meta.url.
+ */
+export function eitherRclone(file: string): readonly Rclone[] {
+  const sum = Buffer.from(path.basename(file)).reduce((all, byte) => all + byte, 0);
+  return [sum % 2 === 0 ? oldRclone : newRclone];
+}

@@ -1,5 +1,7 @@
 import { AwsV4Signer } from "aws4fetch";
-import { createServer, type AddressInfo } from "node:net";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { start, type Live } from "./command.ts";
 
 /** Something that a server is stopped after: a test, or the file's `after` of node:test. */
@@ -132,4 +134,20 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+/** Waits until a server on this machine takes connections; throws after ten seconds. */
+export async function untilReachable(port: number): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const socket = connect(port, "127.0.0.1");
+    try {
+      await once(socket, "connect");
+      return;
+    } catch (error) {
+      if (tries === 200) throw error;
+      await sleep(50);
+    } finally {
+      socket.destroy();
+    }
+  }
 }

@@ -2,7 +2,18 @@ import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 import { cacheDirectory } from "./rclones.ts";
 
-export type ToolName = "moto_server" | "versitygw" | "b2" | "sshd" | "chromium";
+export type ToolName =
+  | "moto_server"
+  | "versitygw"
+  | "b2"
+  | "sshd"
+  | "chromium"
+  | "hadolint"
+  | "ansible-playbook"
+  | "systemd-analyze"
+  | "zsh"
+  | "fish"
+  | "groff";
 
 interface Kind {
   /** Names it; wins. */
@@ -16,6 +27,18 @@ const kinds: Readonly<Record<ToolName, Kind>> = {
   moto_server: { variable: "RCLONE_BACKUPS_TEST_MOTO", candidates: ["moto_server"] },
   versitygw: { variable: "RCLONE_BACKUPS_TEST_VERSITYGW", candidates: ["versitygw"] },
   b2: { variable: "RCLONE_BACKUPS_TEST_B2", candidates: ["b2"] },
+  hadolint: { variable: "RCLONE_BACKUPS_TEST_HADOLINT", candidates: ["hadolint"] },
+  "ansible-playbook": {
+    variable: "RCLONE_BACKUPS_TEST_ANSIBLE",
+    candidates: ["ansible-playbook"],
+  },
+  "systemd-analyze": {
+    variable: "RCLONE_BACKUPS_TEST_SYSTEMD_ANALYZE",
+    candidates: ["systemd-analyze"],
+  },
+  zsh: { variable: "RCLONE_BACKUPS_TEST_ZSH", candidates: ["zsh"] },
+  fish: { variable: "RCLONE_BACKUPS_TEST_FISH", candidates: ["fish"] },
+  groff: { variable: "RCLONE_BACKUPS_TEST_GROFF", candidates: ["groff"] },
   sshd: {
     variable: "RCLONE_BACKUPS_TEST_SSHD",
     candidates: ["sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd"],

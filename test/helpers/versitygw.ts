@@ -1,7 +1,14 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { freePort, s3Server, startServer, type S3Server, type Scope } from "./s3server.ts";
+import {
+  freePort,
+  s3Server,
+  startServer,
+  untilReachable,
+  type S3Server,
+  type Scope,
+} from "./s3server.ts";
 import { tool } from "./tools.ts";
 
 /** Starts versitygw, an S3 server that keeps objects and versions in a directory, until the scope ends. */
@@ -25,5 +32,7 @@ export async function startVersitygw(scope: Scope): Promise<S3Server> {
     { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey, HOME: root },
     /service listening on:/,
   );
+  // It says that it listens a moment before it does.
+  await untilReachable(port);
   return s3Server("versitygw", `http://127.0.0.1:${port}`, accessKeyId, secretAccessKey);
 }

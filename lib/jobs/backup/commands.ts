@@ -8,6 +8,14 @@ import { warn, type Run } from "./run.ts";
 const stoppedTimeout = 30;
 
 /**
+ * Runs skip_unless. Throws skipped when it ends with anything but 0; failed when it can't be run, is
+ * killed, or its time is up, since that decides nothing.
+ */
+export async function skipUnless(run: Run, command: string): Promise<void> {
+  await runHook(hook(run, "skip_unless", command, {}));
+}
+
+/**
  * Runs pre_command, if there is one and this is no dry run, and returns whether it did. `begins` is
  * called right before: from then on there may be something that failure_command has to undo.
  * Throws when it fails.

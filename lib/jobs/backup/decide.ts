@@ -5,8 +5,8 @@ import { compareMounts } from "../../guard/mounts.ts";
 import { notCovered, PlanDigest, PlanRefused, type Refusal } from "../../guard/refusal.ts";
 import { formatChange, readChanges } from "../../manifest/changes.ts";
 import { LineSpool } from "../../process/spool.ts";
+import { shellWords } from "../../units/shellwords.ts";
 import { keepRefusal } from "./keep.ts";
-import { shellWords } from "./repeat.ts";
 import { warn, type Run } from "./run.ts";
 import type { Survey } from "./survey.ts";
 

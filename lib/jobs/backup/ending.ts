@@ -1,3 +1,4 @@
+import type { Pruned } from "../result.ts";
 import type { Survey } from "./survey.ts";
 import type { Synced } from "./synced.ts";
 
@@ -6,4 +7,5 @@ export interface Ending {
   seen: Survey | undefined;
   synced: Synced | undefined;
   mended: number;
+  pruned: Pruned | undefined;
 }

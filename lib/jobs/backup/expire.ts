@@ -1,17 +1,18 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure, interrupted } from "../../errors.ts";
-import { formatBytes } from "../../units/format.ts";
+import { formatBytes, formatVersions } from "../../units/format.ts";
 import { withHistoryUnderLock } from "../openhistory.ts";
 import { timesOf, timesOfRuns } from "../prune/clock.ts";
+import type { Pruned } from "../result.ts";
 import { warn, type Run } from "./run.ts";
 
 /**
  * Removes what the policies no longer keep, under the lock of a backup that was a success. Whatever
  * goes wrong is a warning of the run: the backup itself is good. The clock is judged by the run before
- * this one. Throws interrupted when a signal came.
+ * this one. Returns what was removed; undefined where an error ended it. Throws interrupted when a signal came.
  */
-export async function expire(run: Run): Promise<void> {
+export async function expire(run: Run): Promise<Pruned | undefined> {
   const { session, files, record, history: dated } = run;
   const { events, signal } = session.world;
   const scratch = join(run.scratch, "prune");
@@ -30,10 +31,11 @@ export async function expire(run: Run): Promise<void> {
     if (result.undecodable > 0)
       events.detail(
         1,
-        `prune: ${result.undecodable} versions have names that are not of this backup`,
+        `prune: left ${formatVersions(result.undecodable)} alone, under names that are not of this backup`,
       );
-    const { removed, bytes } = result.applied ?? { removed: 0, bytes: 0 };
-    events.detail(1, `prune: ${removed} old versions were removed (${formatBytes(bytes)})`);
+    const { removed: versions, bytes, failures } = result.applied ?? nothing;
+    events.detail(1, `prune: removed ${formatVersions(versions)} (${formatBytes(bytes)})`);
+    return { versions, bytes, failures: failures.length, unfinished: result.unfinished.cancelled };
   } catch (error) {
     if (signal.aborted)
       throw interrupted(
@@ -43,8 +45,11 @@ export async function expire(run: Run): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     const hint = error instanceof Failure && error.hint !== undefined ? ` (${error.hint})` : "";
     warn(run, `prune: ${message}${hint}`);
+    return undefined;
   }
 }
+
+const nothing = { removed: 0, bytes: 0, failures: [] };
 
 const nightly = {
   ...{ dryRun: false, purge: false, explain: [], files: true, unfinished: true },

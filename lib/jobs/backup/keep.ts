@@ -6,6 +6,7 @@ import { readListing } from "../../manifest/listingfile.ts";
 import { redactLocation } from "../../rclone/location.ts";
 import { writeAtomically } from "../../state/atomic.ts";
 import { writeRecord, type BackupRecord, type RunRecord } from "../../state/record.ts";
+import { appendRun } from "../../state/runs.ts";
 import { rawFromText } from "../../units/rawpath.ts";
 import { doubtAt, timesOf, timesOfRuns } from "../prune/clock.ts";
 import type { Ending } from "./ending.ts";
@@ -62,12 +63,24 @@ export async function keepRecord(run: Run, ending: Ending, result: BackupResult)
   const { running, ...kept } = run.kept;
   // A run that did not come as far as to look has nothing new to say.
   const told = ending.seen === undefined ? kept.told : run.told;
-  const next = { ...kept, ...clockWithoutRecord(run), told, last: summary(result) };
+  const last = summary(result);
+  const next = { ...kept, ...clockWithoutRecord(run), told, last };
   if (ending.synced !== undefined)
     await update(run, await afterSync(run, next, ending.synced, result));
   // The sync was begun and did not tell its end: what the destination holds must be counted.
   else await update(run, running === undefined ? next : { ...next, trusted: false });
   await keepFailures(run, result);
+  await keepInHistory(run, last);
+}
+
+/** The history of runs is for looking at: a run is what it is without it. */
+async function keepInHistory({ files, session }: Run, last: RunRecord): Promise<void> {
+  try {
+    await appendRun(files.runs, last);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    session.world.events.warn(`state: this run could not be added to ${files.runs}: ${why}`);
+  }
 }
 
 /** Where the record is lost, the dated directories say when the run before this one was. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { unchanged, type Entry } from "../../manifest/entry.ts";
+import { formatEntry, unchanged, type Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { merge, onePage, type Pages } from "../../manifest/pages.ts";
 import { LineSpool } from "../../process/spool.ts";
@@ -9,6 +9,7 @@ import { formatFiles } from "../../units/format.ts";
 import { textFromRaw, type RawPath } from "../../units/rawpath.ts";
 import { check } from "../../verify/check.ts";
 import { readMendList, writeMendList } from "../mendlist.ts";
+import { keepProof, wholeFiles } from "../verify/keep.ts";
 import { warn, type Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
 import type { Survey } from "./survey.ts";
@@ -91,12 +92,32 @@ export async function mend(
     onStats: (stats) => session.world.events.progress(progressOf("mending", stats)),
   });
   await writeMendList(files, [...open, ...findings.map(({ path }) => path)]);
+  await keepMended(run, damaged, findings);
   if (findings.length > 0)
     warn(
       run,
       `${formatFiles(findings.length)} damaged and not mended, the next run tries again: ${sample(findings)}`,
     );
   return damaged.length - findings.length;
+}
+
+/** What was read back just now is no longer what was never verified. */
+async function keepMended(
+  { session, files, scratch }: Run,
+  damaged: readonly Entry[],
+  findings: readonly { readonly path: RawPath }[],
+): Promise<void> {
+  const lines = new LineSpool(join(scratch, "mended"));
+  for (const entry of damaged) lines.write(formatEntry(entry));
+  lines.close();
+  await keepProof(
+    { session, files, list: undefined, setAside: true },
+    {
+      ...wholeFiles,
+      compared: { listing: lines.file, isChosen: () => true },
+      differences: new Set(findings.map(({ path }) => path)),
+    },
+  );
 }
 
 function without(

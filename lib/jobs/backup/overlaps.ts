@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { siblingConfigs } from "../../config/find.ts";
+import { realpathOrSame, siblingConfigs } from "../../config/find.ts";
 import { peekDestinations, type FoundDestination } from "../../config/peek.ts";
 import { Failure, usage } from "../../errors.ts";
 import { readListing } from "../../manifest/listingfile.ts";
@@ -173,12 +173,4 @@ async function placesOfOther(session: Session, other: FoundDestination): Promise
     }
   }
   return places;
-}
-
-async function realpathOrSame(file: string): Promise<string> {
-  try {
-    return await realpath(file);
-  } catch {
-    return file;
-  }
 }

@@ -28,12 +28,3 @@ function maskedSet(text: string): string {
   const shown = kind?.secret === true ? maskSecret(value) : kind?.show?.(value);
   return shown === undefined ? text : `${section}.${name}=${shown}`;
 }
-
-/** Words as they have to be typed into a shell. */
-export function shellWords(words: readonly string[]): string {
-  return words.map(shellWord).join(" ");
-}
-
-function shellWord(word: string): string {
-  return /^[\w/.,:=%@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}

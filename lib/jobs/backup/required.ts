@@ -8,7 +8,7 @@ import type { Run } from "./run.ts";
  * Holds require_mount and require_file: before pre_command and after it, for a hook that mounts or
  * exports changes what is there. Throws refused.
  */
-export async function checkRequired(run: Run): Promise<void> {
+export async function checkRequired(run: Pick<Run, "session">): Promise<void> {
   const { backup, localSource, world } = run.session;
   const { requireMount, requireFile } = backup.guards;
   if (requireMount !== undefined && !(await isMountPoint(requireMount))) {

@@ -11,6 +11,7 @@ import type { Count } from "../../units/count.ts";
 import { textFromRaw } from "../../units/rawpath.ts";
 import { binding } from "../filterfile.ts";
 import type { FileFailure } from "../result.ts";
+import { forgetting } from "../verify/forget.ts";
 import { deletionsFor } from "./history.ts";
 import type { Run } from "./run.ts";
 import { surveyAgain, type Survey } from "./survey.ts";
@@ -222,6 +223,7 @@ async function keepManifest(
   }
   const before = clean ? planned.planned.held : await lastKnown(run, planned);
   let entries: Pages<Entry> = before();
+  const rewritten = forgetting(run);
   let asListed = clean && done.length === 1 && seen.listing.complete;
   for (const [at, { events }] of done.entries()) {
     const last = at === done.length - 1;
@@ -231,6 +233,7 @@ async function keepManifest(
       events(),
       last && clean,
       () => (asListed = false),
+      rewritten.add,
     );
   }
   const { session } = run;
@@ -245,6 +248,7 @@ async function keepManifest(
     },
     entries,
   );
+  await rewritten.forget();
   // A manifest that began with nothing does not know all that a dry run counted.
   const files = clean ? totals.files : Math.max(totals.files, leastHeld(plan, done));
   return { ...totals, files, listing: asListed ? seen.digest : undefined };

@@ -34,7 +34,8 @@ export interface Fitting {
   readonly tooLong: TooLong;
 }
 
-interface Limit {
+/** How long names can be at a destination. */
+export interface NameLimit {
   readonly bytes: number;
   readonly names: NameEncryption;
   /** What is no longer than this fits whatever it is. */
@@ -56,7 +57,7 @@ const keptFailures = 1000;
 
 /** Takes the files out of a listing that the destination can't hold. */
 export async function leaveOutTooLong(run: Run, listing: Listing): Promise<Fitting> {
-  const limit = await limitOf(run.session.destinationPlace, run.session.world.signal);
+  const limit = await nameLimitOf(run.session.destinationPlace, run.session.world.signal);
   if (limit === undefined) return { listing, tooLong: none };
   const found = await findSpots(listing.file, limit);
   if (found.size > 0) await dropHeld(found, run.files.manifest, limit);
@@ -84,7 +85,10 @@ export async function leaveOutTooLong(run: Run, listing: Listing): Promise<Fitti
 }
 
 /** What limits names at a place: undefined where nothing does, or nobody here can tell. */
-async function limitOf(place: Place, signal: AbortSignal): Promise<Limit | undefined> {
+export async function nameLimitOf(
+  place: Place,
+  signal: AbortSignal,
+): Promise<NameLimit | undefined> {
   const [names, another] = place.names;
   if (names === undefined || another !== undefined) return undefined;
   // Chunks, compressed files and the like get names of their own.
@@ -110,7 +114,7 @@ async function storeLimit(
   return likeSftp.has(store) && ascii && names.directories ? remoteLimit : undefined;
 }
 
-async function findSpots(file: string, limit: Limit): Promise<Map<string, Spot>> {
+async function findSpots(file: string, limit: NameLimit): Promise<Map<string, Spot>> {
   const spots = new Map<string, Spot>();
   const { fits } = limit;
   for await (const lines of linePages(createReadStream(file, { highWaterMark: 256 * 1024 }))) {
@@ -127,7 +131,7 @@ async function findSpots(file: string, limit: Limit): Promise<Map<string, Spot>>
 }
 
 /** The first segment of a path that does not fit. */
-function spotOf(path: RawPath, { bytes: limit, names }: Limit): Spot | undefined {
+function spotOf(path: RawPath, { bytes: limit, names }: NameLimit): Spot | undefined {
   for (let start = 0; start <= path.length;) {
     const slash = path.indexOf("/", start);
     const end = slash < 0 ? path.length : slash;
@@ -139,8 +143,17 @@ function spotOf(path: RawPath, { bytes: limit, names }: Limit): Spot | undefined
   return undefined;
 }
 
+/** Whether a file or a directory at this path has a name that does not fit, or is in one that has. */
+export function isTooLong(path: RawPath, limit: NameLimit): boolean {
+  return path.length > limit.fits && spotOf(path, limit) !== undefined;
+}
+
 /** The destination does hold some of them: then its names may be longer than we think. */
-async function dropHeld(found: Map<string, Spot>, manifest: string, limit: Limit): Promise<void> {
+async function dropHeld(
+  found: Map<string, Spot>,
+  manifest: string,
+  limit: NameLimit,
+): Promise<void> {
   try {
     for await (const page of readManifest(manifest)) {
       for (const { path } of page) {
@@ -162,7 +175,7 @@ function pathOf(line: string): RawPath {
   return rawFromBytes(line.slice(0, line.indexOf("\t")));
 }
 
-function reasonOf({ bytes, below }: Spot, limit: Limit): string {
+function reasonOf({ bytes, below }: Spot, limit: NameLimit): string {
   return `${below ? "the name of a directory on its path" : "its name"} has ${bytes} bytes, more than ${limit.bytes} when it is encrypted, which is all that the destination can hold (up to ${limit.fits} bytes always fit)`;
 }
 

@@ -10,6 +10,8 @@ export interface RunTimes {
   readonly last: string | undefined;
   /** A jump forward between two runs that nobody has said to be right. */
   readonly doubt: BackupRecord["clockDoubt"];
+  /** When somebody last said that the clock was right. */
+  readonly believed?: BackupRecord["clockBelieved"];
 }
 
 /** What a record remembers of them. */
@@ -17,6 +19,7 @@ export function timesOf(record: BackupRecord | undefined): RunTimes {
   return {
     last: record?.last?.finishedAt ?? record?.good?.finishedAt,
     doubt: record?.clockDoubt,
+    believed: record?.clockBelieved,
   };
 }
 
@@ -28,12 +31,22 @@ export function timesOfRuns(runs: readonly { readonly startedAt: number }[]): Ru
 }
 
 /**
+ * The last time that is known to be right: of the newest run, or of a later moment of which somebody said so,
+ * unless that is in the future. Then what was said was wrong.
+ */
+function lastKnown(now: Date, { last, believed }: RunTimes): string | undefined {
+  if (believed === undefined || Date.parse(believed) > now.getTime()) return last;
+  return last !== undefined && Date.parse(last) > Date.parse(believed) ? last : believed;
+}
+
+/**
  * The jump that a run at `now` is to remember: an older one stands until the clock is back before
  * where it led to, for a clock that stays wrong looks right from the second run on.
  */
-export function doubtAt(now: Date, { last, doubt }: RunTimes): RunTimes["doubt"] {
+export function doubtAt(now: Date, times: RunTimes): RunTimes["doubt"] {
+  const { doubt } = times;
   if (doubt !== undefined && now.getTime() >= Date.parse(doubt.to)) return doubt;
-  const from = doubt?.from ?? last;
+  const from = doubt?.from ?? lastKnown(now, times);
   if (from === undefined || now.getTime() - Date.parse(from) <= 30 * day) return undefined;
   return { from, to: now.toISOString() };
 }
@@ -51,17 +64,14 @@ export function checkClock(now: Date, stores: Date | undefined, times: RunTimes)
     });
 }
 
-function whatIsWrong(
-  now: Date,
-  stores: Date | undefined,
-  { last, doubt }: RunTimes,
-): string | undefined {
+function whatIsWrong(now: Date, stores: Date | undefined, times: RunTimes): string | undefined {
+  const { last, doubt } = times;
   if (stores !== undefined && Math.abs(now.getTime() - stores.getTime()) > hour)
     return `expected the time of the store, ${stores.toISOString()}, found ${now.toISOString()} on this machine`;
   if (last !== undefined) {
     const since = now.getTime() - Date.parse(last);
     if (since < 0) return `expected a time after the last run, ${last}, found ${now.toISOString()}`;
-    if (since > 30 * day)
+    if (now.getTime() - Date.parse(lastKnown(now, times) ?? last) > 30 * day)
       return `expected at most 30 days since the last run, ${last}, found ${Math.floor(since / day)} days`;
   }
   if (stores !== undefined || doubt === undefined) return undefined;

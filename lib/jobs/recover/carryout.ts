@@ -1,9 +1,10 @@
 import pMap from "p-map";
-import type { FileHistory } from "../../history/history.ts";
+import type { Entry } from "../../manifest/entry.ts";
 import type { WantedCurrent } from "../../stores/dir/change.ts";
 import type { StoredVersion } from "../../stores/store.ts";
 import type { OpenHistory } from "../openhistory.ts";
-import type { RecoverFailure, RecoverStep } from "./options.ts";
+import type { RecoverFailure } from "./options.ts";
+import type { PlannedStep } from "./spool.ts";
 
 /** What came of steps so far. */
 export interface CarriedOut {
@@ -17,13 +18,16 @@ const requestsAtOnce = 8;
 /** After so many failures nothing more is begun. */
 const mostFailures = 100;
 
+const isOtherNow = "expected it as it was shown, found it changed since: it is left as it is";
+
 /**
- * Does what was decided, and counts it in `sofar`, what fails for one file too. Throws when a signal came or
+ * Does what was decided, and counts it in `sofar`, what fails for one file too. A file on which something
+ * else has come meanwhile is left alone and counts as failed. Throws when a signal came or
  * a whole run of steps failed; the counts are those of what was done.
  */
 export async function carryOutAll(
   history: OpenHistory,
-  pages: AsyncIterable<readonly RecoverStep[]>,
+  pages: AsyncIterable<readonly PlannedStep[]>,
   sofar: CarriedOut,
 ): Promise<void> {
   for await (const steps of pages) {
@@ -35,52 +39,67 @@ export async function carryOutAll(
 
 async function inDirectories(
   { dir, session }: OpenHistory,
-  steps: readonly RecoverStep[],
+  steps: readonly PlannedStep[],
   sofar: CarriedOut,
 ): Promise<void> {
   const wanted = steps.map((step): WantedCurrent =>
     step.action === "hide"
-      ? { kind: "nothing", name: step.file.name }
-      : { kind: "version", version: step.version.stored },
+      ? { kind: "nothing", name: step.name }
+      : { kind: "version", version: step.version },
   );
-  await dir?.changeCurrent(wanted, session.world.signal);
-  sofar.done += steps.length;
+  const byName = new Map(steps.map((step) => [step.name, step]));
+  const left: PlannedStep[] = [];
+  await dir?.changeCurrent(wanted, session.world.signal, (name, there) => {
+    const step = byName.get(name);
+    if (step !== undefined && isThere(step.top[0], there)) return true;
+    if (step !== undefined) left.push(step);
+    return false;
+  });
+  sofar.done += steps.length - left.length;
+  sofar.failures.push(...left.map(({ path }) => ({ path, reason: isOtherNow })));
+}
+
+/** Whether the newest entry that was shown is what lies at its name; for a deletion that is nothing. */
+function isThere(newest: StoredVersion | undefined, there: Entry | undefined): boolean {
+  if (newest === undefined || newest.kind === "marker" || there === undefined)
+    return newest?.kind === "marker" && there === undefined;
+  const time = Date.parse(there.time);
+  const isThatTime = newest.modifiedAt === (Number.isNaN(time) ? undefined : time);
+  return newest.size === Math.max(there.size, 0) && isThatTime;
 }
 
 async function inStore(
   { store, session }: OpenHistory,
-  steps: readonly RecoverStep[],
+  steps: readonly PlannedStep[],
   sofar: CarriedOut,
 ): Promise<void> {
   const { signal } = session.world;
   const { failures } = sofar;
-  const attempt = async (file: FileHistory, act: () => Promise<void>): Promise<void> => {
+  const attempt = async (step: PlannedStep): Promise<void> => {
     signal.throwIfAborted();
     if (failures.length >= mostFailures) return;
     try {
-      await act();
+      const now = await store.versionsOf(step.name, signal);
+      if (!isOnTop(step.top, now)) throw new Error(isOtherNow);
+      if (step.action === "hide") await store.hide(step.name, signal);
+      else if (step.action === "restore") await store.makeCurrent(step.version, signal);
+      else for (const marker of step.top.slice(0, -1)) await removeMarker(store, marker, signal);
       sofar.done += 1;
     } catch (error) {
       if (signal.aborted) throw error;
-      failures.push({ file, reason: error instanceof Error ? error.message : String(error) });
+      const reason = error instanceof Error ? error.message : String(error);
+      failures.push({ path: step.path, reason });
     }
   };
-  await pMap(
-    steps,
-    (step) =>
-      attempt(step.file, async () => {
-        if (step.action === "hide") await store.hide(step.file.name, signal);
-        else if (step.action === "restore") await store.makeCurrent(step.version.stored, signal);
-        else for (const marker of hiding(step.file)) await removeMarker(store, marker, signal);
-      }),
-    { concurrency: requestsAtOnce },
-  );
+  await pMap(steps, attempt, { concurrency: requestsAtOnce });
 }
 
-/** The markers on top of the newest content. */
-function hiding({ entries }: FileHistory): readonly StoredVersion[] {
-  const first = entries.findIndex(({ kind }) => kind === "file");
-  return entries.slice(0, Math.max(first, 0));
+/** Whether these entries are the newest of the file still. */
+function isOnTop(top: readonly StoredVersion[], now: readonly StoredVersion[]): boolean {
+  return top.every(({ kind, id, size }, at) => {
+    const found = now[at];
+    return found?.kind === kind && found.id === id && found.size === size;
+  });
 }
 
 async function removeMarker(

@@ -1,5 +1,6 @@
 import type { Outcome } from "../../errors.ts";
 import type { FileHistory, FileVersion } from "../../history/history.ts";
+import type { RawPath } from "../../units/rawpath.ts";
 
 /** What to bring back. */
 export type RecoverWish =
@@ -34,7 +35,7 @@ export interface RecoverOptions {
 }
 
 export interface RecoverFailure {
-  readonly file: FileHistory;
+  readonly path: RawPath;
   readonly reason: string;
 }
 

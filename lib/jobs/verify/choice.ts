@@ -16,39 +16,71 @@ export interface Choice {
   readonly pool: { readonly files: number; readonly bytes: number };
   readonly files: number;
   readonly bytes: number;
+  /** Of the files, those that are read from beginning to end. */
+  readonly wholeFiles: number;
   /** A --files-from-raw file; undefined when the whole source is chosen. */
   readonly list: string | undefined;
   /** Places of the source that could not be listed: what is in them is not verified. */
   readonly unreadable: readonly Difference[];
   /** Sorted by path. */
   readonly entries: () => Pages<Chosen>;
+  /** A sorted listing of path, size and time, and which of its lines are chosen. */
+  readonly listing: string;
+  readonly isChosen: (line: number) => boolean;
+  /** Whether the listing has all that is backed up. */
+  readonly listsAll: boolean;
 }
 
 /** Lists the source and chooses. Only sizes are kept in memory; the names stay in the listing. */
 export async function choose(work: Verification): Promise<Choice> {
-  const { session, options, scratch, filterFile } = work;
+  const { session, options, scratch } = work;
   const { conditions } = options;
-  const listing = await listFiles(session.rclone, session.features, session.tuning, {
-    location: session.source,
-    filterFile,
-    maxAge: conditions.age === undefined ? undefined : since(conditions.age, session.world.now()),
-    output: join(scratch, "listing"),
-    scratch,
-    signal: session.world.signal,
-    what: "source",
-  });
+  const maxAge =
+    conditions.age === undefined ? undefined : since(conditions.age, session.world.now());
+  const listing = await listSource(work, maxAge);
   const sizes = await readSizes(listing.file);
   const pool = { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   const selection = select(sizes, budgetOf(conditions, pool), seededRandom(options.seed));
   const everything = selection.files === sizes.length && conditions.age === undefined;
   const entries = (): Pages<Chosen> => chosenEntries(listing.file, selection);
   const list = everything ? undefined : await writeList(join(scratch, "choice"), entries());
-  const unreadable = listing.unreadable.map(({ path, reason }) => ({
-    path: rawFromText(path),
-    kind: "error" as const,
-    reason,
-  }));
-  return { pool, files: selection.files, bytes: selection.bytes, list, unreadable, entries };
+  return {
+    pool,
+    ...{ files: selection.files, wholeFiles: selection.files, bytes: selection.bytes },
+    ...{ list, entries },
+    unreadable: listing.unreadable,
+    listing: listing.file,
+    isChosen: (line) => selection.chosen[line] === 1,
+    listsAll: conditions.age === undefined && listing.complete,
+  };
+}
+
+/** Lists the source under the filters into the scratch directory. */
+export async function listSource(
+  { session, scratch, filterFile }: Verification,
+  maxAge?: string,
+): Promise<{
+  readonly file: string;
+  readonly complete: boolean;
+  readonly unreadable: readonly Difference[];
+}> {
+  const { file, complete, unreadable } = await listFiles(
+    session.rclone,
+    session.features,
+    session.tuning,
+    {
+      location: session.source,
+      ...{ filterFile, maxAge, scratch },
+      output: join(scratch, "listing"),
+      signal: session.world.signal,
+      what: "source",
+    },
+  );
+  const kind = "error" as const;
+  return {
+    ...{ file, complete },
+    unreadable: unreadable.map(({ path, reason }) => ({ path: rawFromText(path), kind, reason })),
+  };
 }
 
 /** rclone refuses some of the spans that we take, so it gets a moment; it knows none before year 1. */

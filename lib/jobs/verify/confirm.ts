@@ -44,13 +44,20 @@ export async function confirm(
     filesFrom: writePaths(join(work.scratch, "again"), findings),
     chosen: onePage(findings),
   });
-  const backedUp = await backedUpPaths(work, second.findings);
-  const wrong = second.findings.filter(({ path }) => backedUp.has(path));
+  return { proved: second.verified, ...(await tellApart(work, second.findings)) };
+}
+
+/** What of that which was not equal in two looks is wrong, and what has changed since the backup. */
+export async function tellApart(
+  work: Verification,
+  findings: readonly CheckFinding[],
+): Promise<Omit<Confirmed, "proved">> {
+  const backedUp = await backedUpPaths(work, findings);
+  const wrong = findings.filter(({ path }) => backedUp.has(path));
   return {
-    proved: second.verified,
     differences: wrong.filter((finding) => !isError(finding)).map(difference),
     errors: wrong.filter(isError).map(difference),
-    changed: second.findings.filter(({ path }) => !backedUp.has(path)).map(({ path }) => path),
+    changed: findings.filter(({ path }) => !backedUp.has(path)).map(({ path }) => path),
   };
 }
 

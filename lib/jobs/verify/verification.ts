@@ -1,9 +1,12 @@
 import type { Outcome } from "../../errors.ts";
 import type { ManifestHeader } from "../../manifest/manifest.ts";
 import type { Conditions } from "../../units/condition.ts";
+import type { Count } from "../../units/count.ts";
 import type { RawPath } from "../../units/rawpath.ts";
 import type { CheckRequest } from "../../verify/check.ts";
+import type { Coverage } from "../../verify/coverage.ts";
 import type { CheckFinding } from "../../verify/judge.ts";
+import type { NightlyBudget } from "../../verify/next.ts";
 import type { Session } from "../session.ts";
 import type { StateFiles } from "../statefiles.ts";
 
@@ -12,6 +15,8 @@ export interface VerifyOptions {
   /** The same seed over the same files chooses the same. */
   readonly seed: number;
   readonly dryRun: boolean;
+  /** Chooses by the ledger within this budget; conditions and seed don't count then. */
+  readonly next?: NightlyBudget | undefined;
 }
 
 /** A file whose stored copy is not what the source holds. */
@@ -36,6 +41,22 @@ export interface VerifyResult {
   /** Changed or new since the last backup: neither proved nor wrong. */
   readonly changed: readonly RawPath[];
   readonly dryRun: boolean;
+  /** Of a verification by the ledger. */
+  readonly next: NextResult | undefined;
+}
+
+/** What a verification by the ledger took of its budget, and what is covered now. */
+export interface NextResult {
+  readonly spent: Count & { readonly transactions: number };
+  /** Large files of which a part was chosen. */
+  readonly ranges: readonly {
+    readonly path: RawPath;
+    readonly offset: number;
+    readonly bytes: number;
+    readonly size: number;
+  }[];
+  /** Undefined where nothing was written down, as in a dry run. */
+  readonly coverage: Coverage | undefined;
 }
 
 /** What every step of one verification knows. */
@@ -48,4 +69,6 @@ export interface Verification {
   readonly kind: CheckRequest["kind"];
   /** Undefined when no manifest tells what was backed up from this source. */
   readonly manifest: ManifestHeader | undefined;
+  /** The manifest says what the destination holds under these settings. */
+  readonly trusted: boolean;
 }

@@ -33,6 +33,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** What is done to what, for messages. */
   readonly subject: string;
+  /** Reads the body of an answer in place of JSON.parse; throws where that would. */
+  readonly parse?: (body: Buffer) => unknown;
 }
 
 /** Calls of Backblaze's native API, authorised by one application key. */
@@ -95,7 +97,7 @@ export class B2Api {
         options.signal,
         (whole) => {
           if (whole.status !== 200) return undefined;
-          parsed = parse(whole);
+          parsed = parse(whole, options.parse);
           // Half a document may come from a connection that was cut without a length to tell.
           return parsed === undefined ? "later" : undefined;
         },
@@ -223,10 +225,14 @@ export class B2Api {
   }
 }
 
-function parse(answer: HttpAnswer): unknown {
+function parse({ body }: HttpAnswer, read: CallOptions["parse"] = parseWhole): unknown {
   try {
-    return JSON.parse(answer.body.toString("utf8"));
+    return read(body);
   } catch {
     return undefined;
   }
+}
+
+function parseWhole(body: Buffer): unknown {
+  return JSON.parse(body.toString("utf8"));
 }

@@ -1,13 +1,14 @@
 import { usage } from "../../errors.ts";
 import { rawFromBytes, textFromRaw, type RawPath } from "../../units/rawpath.ts";
+import { defaultEncodings, nameEncoding } from "../encoding.ts";
 import { openHttp } from "../httpclient.ts";
 import { Limiter } from "../limiter.ts";
+import { StoreNames } from "../names.ts";
 import type { Store } from "../store.ts";
 import type { StoreWorld } from "../world.ts";
 import { list, text } from "./answers.ts";
 import { B2Api } from "./api.ts";
 import type { Authorization, Capability } from "./authorization.ts";
-import { B2Names } from "./names.ts";
 import { B2Store } from "./store.ts";
 
 export interface B2Options {
@@ -55,7 +56,7 @@ export async function openB2(given: B2Options): Promise<Store> {
     const limiter = new Limiter(given.concurrency ?? 10);
     const onBusy = (): void => limiter.busy();
     const api = new B2Api({ http, endpoint, keyId, key: required(options, "key"), onBusy });
-    const names = new B2Names(rawFromBytes(segments.join("/")), options.get("encoding"));
+    const names = namesBelow(rawFromBytes(segments.join("/")), options.get("encoding") ?? "");
     const authorization = await api.authorization();
     await api.demand(["listFiles", ...(given.needs ?? [])]);
     within(authorization, keyId, names.prefix(rawFromBytes("")));
@@ -75,6 +76,17 @@ export async function openB2(given: B2Options): Promise<Store> {
     await http.close();
     throw error;
   }
+}
+
+/** Names that the default encoding leaves alone: ASCII without the backslash and controls. */
+const plainByDefault = /^[ -[\]-~]*$/;
+
+/** `option` is the remote's own encoding, if it has one. */
+function namesBelow(directory: RawPath, option: string): StoreNames {
+  const isOwn = option !== "" && option !== defaultEncodings.b2;
+  return isOwn
+    ? new StoreNames(directory, nameEncoding(option))
+    : new StoreNames(directory, nameEncoding(defaultEncodings.b2), plainByDefault);
 }
 
 function required(options: ReadonlyMap<string, string>, name: string): string {

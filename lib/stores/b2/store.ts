@@ -4,20 +4,20 @@ import type { Pages } from "../../manifest/pages.ts";
 import { textFromRaw, type RawPath } from "../../units/rawpath.ts";
 import type { Http } from "../http.ts";
 import type { Limiter } from "../limiter.ts";
+import type { StoreNames } from "../names.ts";
 import type { Removal, Store, StoredVersion, Transactions, UnfinishedUpload } from "../store.ts";
 import type { B2Api } from "./api.ts";
 import { copyOnTop } from "./copy.ts";
 import { downloadVersion } from "./download.ts";
 import { concernsOneFile, isGone } from "./faults.ts";
 import { listVersions } from "./listing.ts";
-import type { B2Names } from "./names.ts";
 import { listUnfinished } from "./unfinished.ts";
 
 export interface B2StoreParts {
   readonly api: B2Api;
   readonly http: Http;
   readonly limiter: Limiter;
-  readonly names: B2Names;
+  readonly names: StoreNames;
   readonly bucketId: string;
   readonly place: string;
   readonly pageSize: number;
@@ -61,7 +61,7 @@ export class B2Store implements Store {
 
   async versionsOf(name: RawPath, signal?: AbortSignal): Promise<readonly StoredVersion[]> {
     const pageSize = Math.min(this.#parts.pageSize, 1000);
-    const prefix = this.#parts.names.file(name);
+    const prefix = this.#parts.names.key(name);
     const found: StoredVersion[] = [];
     // Of all names that begin with this one, it is the first itself.
     for await (const page of listVersions({ ...this.#parts, pageSize, prefix, signal })) {
@@ -81,7 +81,7 @@ export class B2Store implements Store {
     const { api, names } = this.#parts;
     this.#contentOf(version);
     await api.demand(["readFiles"], signal);
-    const { fileId } = names.address(version);
+    const { id: fileId } = names.address(version);
     const wanted = { size: version.size, start: range?.start ?? 0, length: range?.length };
     const subject = this.#subject("read", version.name);
     return downloadVersion(api, fileId, wanted, { signal, subject });
@@ -101,10 +101,9 @@ export class B2Store implements Store {
   async #removeOne(version: StoredVersion, signal: AbortSignal): Promise<Removal> {
     const { api, names } = this.#parts;
     const subject = this.#subject("remove a version of", version.name);
-    const { fault } = await api.ask("b2_delete_file_version", names.address(version), {
-      signal,
-      subject,
-    });
+    const { key: fileName, id: fileId } = names.address(version);
+    const file = { fileName, fileId };
+    const { fault } = await api.ask("b2_delete_file_version", file, { signal, subject });
     if (fault === undefined) return { version, result: "removed" };
     if (fault.code === "file_not_present") return { version, result: "gone" };
     const error = api.failure(subject, fault);
@@ -116,8 +115,9 @@ export class B2Store implements Store {
     const { api, bucketId, names, copyWholeUpTo: wholeUpTo } = this.#parts;
     this.#contentOf(version);
     await api.demand(["readFiles", "writeFiles"], signal);
+    const { key: fileName, id: fileId } = names.address(version);
     await copyOnTop(
-      { api, bucketId, ...names.address(version), size: version.size, wholeUpTo },
+      { api, bucketId, fileName, fileId, size: version.size, wholeUpTo },
       { signal, subject: this.#subject("copy a version of", version.name) },
     );
   }
@@ -145,7 +145,7 @@ export class B2Store implements Store {
     const { api, names } = this.#parts;
     await api.demand(["writeFiles"], signal);
     const subject = this.#subject("cancel the upload of", upload.name);
-    const { fileId } = names.address(upload);
+    const { id: fileId } = names.address(upload);
     const { fault } = await api.ask("b2_cancel_large_file", { fileId }, { signal, subject });
     if (fault !== undefined && !isGone(fault)) throw api.failure(subject, fault);
   }

@@ -1,16 +1,16 @@
 import type { Pages } from "../../manifest/pages.ts";
+import type { StoreNames } from "../names.ts";
 import type { UnfinishedUpload } from "../store.ts";
 import { list, text, textOrNull, unexpected, whole } from "./answers.ts";
 import type { B2Api, CallOptions } from "./api.ts";
 import { isGone } from "./faults.ts";
-import type { B2Names } from "./names.ts";
 
 const filesAtOnce = 100;
 const partsAtOnce = 1000;
 
 export interface UnfinishedOptions {
   readonly api: B2Api;
-  readonly names: B2Names;
+  readonly names: StoreNames;
   readonly bucketId: string;
   /** The API's beginning of all names wanted. */
   readonly prefix: string;

@@ -26,7 +26,11 @@ export interface ChangeRun {
   readonly lastNumber: number;
   /** Tells temporaries apart. */
   readonly name: string;
+  /** Asked once of each name, with what is there now; one that it denies is left as it is. */
+  readonly mayChange?: MayChange | undefined;
 }
+
+export type MayChange = (name: RawPath, there: Entry | undefined) => boolean;
 
 /**
  * Changes what is current, as a run of its own: what is replaced or hidden is moved to that run's
@@ -39,35 +43,38 @@ export async function changeCurrent(
   wanted: readonly WantedCurrent[],
   run: ChangeRun,
 ): Promise<void> {
-  const changes = wanted
+  const asked = wanted
     .filter((wish) => wish.kind === "nothing" || wish.version.id !== currentId)
     .map((wish) => ({ wish, name: nameOf(wish) }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  if (changes.length === 0) return;
+  if (asked.length === 0) return;
   const { rclone, history, tuning, signal } = context;
+  const names = spool(
+    context,
+    `change-${run.name}`,
+    asked.map(({ name }) => name),
+  );
+  const there = new Map<RawPath, Entry>();
+  const listed = await listPlace(context, `change-${run.name}`, context.destination, names);
+  for await (const page of listed()) for (const entry of page) there.set(entry.path, entry);
+  const changes = asked.filter(({ name }) => run.mayChange?.(name, there.get(name)) ?? true);
+  if (changes.length === 0) return;
   const number = Math.max(
     lastNumber(await listRuns(rclone, history, tuning, signal)),
     run.lastNumber,
   );
   const id = runId(number + 1, run.at);
-  const asked = spool(
-    context,
-    `change-${run.name}`,
-    changes.map(({ name }) => name),
-  );
-  const there = new Map<RawPath, Entry>();
-  const listed = await listPlace(context, `change-${run.name}`, context.destination, asked);
-  for await (const page of listed()) for (const entry of page) there.set(entry.path, entry);
+  const replaced = changes.map(({ name }) => name).filter((name) => there.has(name));
   const lines = changes.flatMap(({ wish, name }) => lineOf(wish, there.get(name)));
   const header = { run: id, startedAt: run.at.toISOString(), full: false, uncertain: false };
   await storeRunManifest(context, "intent", header, onePage(lines));
   try {
-    await transfer(context, "move", context.destination, below(history, id), [...there.keys()]);
-    for (const [from, names] of byRun(changes.map(({ wish }) => wish)))
-      await transfer(context, "copy", below(history, from), context.destination, names);
+    await transfer(context, "move", context.destination, below(history, id), replaced);
+    for (const [from, paths] of byRun(changes.map(({ wish }) => wish)))
+      await transfer(context, "copy", below(history, from), context.destination, paths);
   } catch (error) {
-    const replaced = lines.filter(({ kind }) => kind === "change").map(({ path }) => path);
-    await putBack(context, id, onePage(replaced));
+    const missing = lines.filter(({ kind }) => kind === "change").map(({ path }) => path);
+    await putBack(context, id, onePage(missing));
     throw error;
   }
   await storeRunManifest(context, "outcome", header, onePage(lines));

@@ -1,6 +1,7 @@
 import type { Tuning } from "../../rclone/argv.ts";
 import type { Features } from "../../rclone/program.ts";
 import type { Rclone } from "../../rclone/run.ts";
+import type { StoredPlace } from "./stored.ts";
 
 /** What work on dated directories needs to know. */
 export interface DirContext {
@@ -10,6 +11,8 @@ export interface DirContext {
   /** As rclone is given them: nothing secret in them. */
   readonly destination: string;
   readonly history: string;
+  /** Where a location's files lie as they are stored, where whole listings are quicker there. */
+  readonly stored?: (location: string) => StoredPlace | undefined;
   /** A private directory for temporaries; the caller removes it. */
   readonly scratch: string;
   readonly signal?: AbortSignal | undefined;

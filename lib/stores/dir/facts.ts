@@ -9,6 +9,7 @@ import { listFiles, LocationMissing } from "../../rclone/listing.ts";
 import { rawFromBytes, rawFromText, type RawPath } from "../../units/rawpath.ts";
 import { Stopper } from "../stopper.ts";
 import type { DirContext } from "./context.ts";
+import { plainListing } from "./stored.ts";
 import type { PathFacts } from "./timeline.ts";
 import type { Known } from "./told.ts";
 
@@ -41,8 +42,11 @@ export async function* gatherFacts(
       context.destination,
       `${name}-there`,
       scope.path === "" ? [] : rulesFor(scope, false),
+      { whole: scope.path === "" },
     ),
-    list(context, context.history, `${name}-aside`, asideRules, idLength),
+    list(context, context.history, `${name}-aside`, asideRules, {
+      ...{ whole: scope.path === "", sortFrom: idLength },
+    }),
     learning,
   ]).finally(() => stopper.stop());
   const runs = new Map(known.runs.map(({ id }, at) => [id, at]));
@@ -62,21 +66,31 @@ function rulesFor({ path, exactly }: Scope, anyTop: boolean): string[] {
   return onlyRules(exactly ? path : rawFromBytes(path.slice(0, -1)), !exactly, anyTop);
 }
 
-/** Lists a place into a sorted file; an empty one where it does not exist. */
+/**
+ * Lists a place into a sorted file; an empty one where it does not exist. `whole`: the rules name
+ * nothing, so that they also hold for encrypted names.
+ */
 async function list(
   context: DirContext,
   location: string,
   name: string,
   rules: readonly string[],
-  sortFrom?: number,
+  { whole, sortFrom }: { readonly whole: boolean; readonly sortFrom?: number },
 ): Promise<string> {
   const { rclone, features, tuning, scratch, signal } = context;
+  const stored = whole ? context.stored?.(location) : undefined;
   const output = join(scratch, `${name}.listing`);
   const filterFile = join(scratch, `${name}.rules`);
   await writeFile(filterFile, rules.map((rule) => `${rule}\n`).join(""), { mode: 0o600 });
   try {
     const { complete, unreadable } = await listFiles(rclone, features, tuning, {
-      ...{ location, filterFile, output, scratch, signal, what: "history" },
+      ...{ filterFile, output, scratch, signal, what: "history" },
+      ...(stored === undefined
+        ? { location }
+        : {
+            location: stored.location,
+            through: async (lines, sink) => plainListing(stored.names, lines, sink),
+          }),
       ...(sortFrom === undefined ? {} : { sortFrom }),
     });
     if (!complete)

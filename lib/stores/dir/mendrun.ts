@@ -102,7 +102,8 @@ function lineOf(row: Row): RunLine[] {
   const { size, time } = there;
   if (aside !== undefined) return [{ path, kind: "change", size, time, uncertain: true }];
   if (planned === undefined || planned.kind === "delete") return [];
-  if (!alike(planned, there)) return [];
+  // Where nothing was, an rclone that is killed may leave a cut file: it came with this run all the same.
+  if (planned.kind !== "add" && !alike(planned, there)) return [];
   // What had been there would lie aside: only its time was set.
   const kind = planned.kind === "change" ? "touch" : planned.kind === "back" ? planned.kind : "add";
   return [{ path, kind, size, time, uncertain: true }];

@@ -5,7 +5,7 @@ import { runRclone } from "../../rclone/run.ts";
 import { textFromRaw } from "../../units/rawpath.ts";
 import type { Store, StoredVersion, Transactions } from "../store.ts";
 import { catFile } from "./cat.ts";
-import { changeCurrent, type WantedCurrent } from "./change.ts";
+import { changeCurrent, type MayChange, type WantedCurrent } from "./change.ts";
 import { below, type DirContext } from "./context.ts";
 import { gatherFacts, type Scope } from "./facts.ts";
 import { locate } from "./locate.ts";
@@ -28,10 +28,15 @@ const mostGone = 100_000;
 export interface DirStore extends Store {
   readonly kind: "dir";
   /**
-   * Makes older versions current and hides names, all as one run with a directory of its own.
+   * Makes older versions current and hides names, all as one run with a directory of its own; but
+   * for names that `mayChange` denies.
    * Afterwards the manifest in the state no longer says what the destination holds.
    */
-  changeCurrent(wanted: readonly WantedCurrent[], signal?: AbortSignal): Promise<void>;
+  changeCurrent(
+    wanted: readonly WantedCurrent[],
+    signal?: AbortSignal,
+    mayChange?: MayChange,
+  ): Promise<void>;
 }
 
 /**
@@ -93,7 +98,7 @@ export function openDir(options: DirOptions): DirStore {
       ? locate(versions, async (name) => versionsOf(name, signal))
       : new Map(versions.map((version) => [version, version]));
 
-  const change: DirStore["changeCurrent"] = async (wanted, signal) => {
+  const change: DirStore["changeCurrent"] = async (wanted, signal, mayChange) => {
     const versions = wanted.flatMap((wish) => (wish.kind === "version" ? [wish.version] : []));
     const places = await placesOf(versions, signal);
     const located = wanted.map((wish) =>
@@ -105,7 +110,8 @@ export function openDir(options: DirOptions): DirStore {
     known = undefined;
     changed = true;
     transactions.rclone += 1;
-    await changeCurrent(within(signal), located, { at: now(), lastNumber, name: next() });
+    const run = { at: now(), lastNumber, name: next(), mayChange };
+    await changeCurrent(within(signal), located, run);
   };
 
   return {

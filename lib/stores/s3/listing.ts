@@ -1,8 +1,8 @@
 import { failed } from "../../errors.ts";
 import type { Pages } from "../../manifest/pages.ts";
+import type { StoreNames } from "../names.ts";
 import type { StoredVersion } from "../store.ts";
 import type { S3Api } from "./api.ts";
-import type { S3Names } from "./names.ts";
 import { byKey, newestFirst, type Entry, type Page } from "./order.ts";
 import { flag, optional, required, size, time, unexpected, type Element } from "./xml.ts";
 
@@ -10,7 +10,7 @@ const operation = "ListObjectVersions";
 
 export interface ListingOptions {
   readonly api: S3Api;
-  readonly names: S3Names;
+  readonly names: StoreNames;
   /** The beginning of all keys wanted. */
   readonly prefix: string;
   readonly pageSize: number;

@@ -4,12 +4,12 @@ import { rawFromBytes, textFromRaw, type RawPath } from "../../units/rawpath.ts"
 import { defaultEncodings, nameEncoding } from "../encoding.ts";
 import { openHttp } from "../httpclient.ts";
 import { Limiter } from "../limiter.ts";
+import { StoreNames } from "../names.ts";
 import type { Store } from "../store.ts";
 import type { StoreWorld } from "../world.ts";
 import { S3Api } from "./api.ts";
 import { findCredentials } from "./credentials.ts";
 import { findEndpoint, isTrue } from "./endpoint.ts";
-import { S3Names } from "./names.ts";
 import { S3Store } from "./store.ts";
 import { versioningOf } from "./versioning.ts";
 
@@ -71,7 +71,7 @@ export async function openS3(given: S3Options): Promise<Store> {
       http,
       limiter,
       world,
-      names: new S3Names(
+      names: new StoreNames(
         rawFromBytes(segments.join("/")),
         nameEncoding(options.get("encoding") || defaultEncodings.s3),
       ),

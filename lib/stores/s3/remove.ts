@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { textFromRaw } from "../../units/rawpath.ts";
 import type { Limiter } from "../limiter.ts";
+import type { StoreNames } from "../names.ts";
 import type { Removal, StoredVersion } from "../store.ts";
 import type { StoreWorld } from "../world.ts";
 import type { CallOptions, S3Api } from "./api.ts";
 import { concernsAll, faultFailure, faultOf, mayPass, type Fault } from "./faults.ts";
-import type { S3Names } from "./names.ts";
 import { escaped, optional } from "./xml.ts";
 
 const mostAtOnce = 1000;
@@ -14,7 +14,7 @@ const rounds = 5;
 
 export interface Remover {
   readonly api: S3Api;
-  readonly names: S3Names;
+  readonly names: StoreNames;
   readonly limiter: Limiter;
   readonly world: StoreWorld;
   readonly place: string;

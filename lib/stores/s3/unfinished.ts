@@ -1,16 +1,16 @@
 import type { Pages } from "../../manifest/pages.ts";
+import type { StoreNames } from "../names.ts";
 import type { UnfinishedUpload } from "../store.ts";
 import type { CallOptions, S3Api } from "./api.ts";
 import { faultFailure } from "./faults.ts";
 import { decoder } from "./listing.ts";
-import type { S3Names } from "./names.ts";
 import { flag, optional, required, size, time, unexpected } from "./xml.ts";
 
 const operation = "ListMultipartUploads";
 
 export interface UnfinishedOptions {
   readonly api: S3Api;
-  readonly names: S3Names;
+  readonly names: StoreNames;
   /** The beginning of all keys wanted. */
   readonly prefix: string;
   readonly encodeKeys: boolean;
