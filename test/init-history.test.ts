@@ -59,7 +59,7 @@ const context = {
     ["home-crypt", { type: "alias", remote: "nas:" }],
   ),
   env: {},
-  cwd: "/work",
+  cwd: "/start",
   realpath: (path: string) => path,
 };
 
@@ -79,7 +79,7 @@ const target = (remote: string, name = "photos"): (string | undefined)[] => {
 };
 
 test("where a new backup goes", () => {
-  assert.deepEqual(target("disk/x"), ["/work/disk/x", "photos-crypt:photos", "photos-crypt"]);
+  assert.deepEqual(target("disk/x"), ["/start/disk/x", "photos-crypt:photos", "photos-crypt"]);
   assert.deepEqual(target("short:y"), ["short:y", "photos-crypt:photos", "photos-crypt"]);
   assert.deepEqual(target("secret:"), ["secret:", "secret:photos", undefined]);
   assert.deepEqual(target("secret:a/b/"), ["secret:a/b/", "secret:a/b", undefined]);

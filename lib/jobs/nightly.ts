@@ -81,7 +81,7 @@ async function lockedOut(night: Night, problem: Failure): Promise<NightResult> {
 async function underLock(night: Night): Promise<NightResult> {
   const { options, world, settings, configs, root } = night;
   const startedAt = world.now();
-  const book = await Book.open(root, configs, world);
+  const book = await Book.open(root, configs, world, { setAside: !options.dryRun });
   const times = await import("../schedule/times.ts");
   const { wanted, notDue } = chooseDue(configs, options, times, book.lastStart, startedAt);
   const pings = new Pings(world);

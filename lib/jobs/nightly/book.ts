@@ -35,16 +35,17 @@ export class Book {
     this.#find = find;
   }
 
-  /** Reads what earlier nights wrote; a damaged file is set aside and told. */
+  /** Reads what earlier nights wrote; a damaged file is told, and set aside if the caller may change anything. */
   static async open(
     root: string,
     configs: readonly FoundConfig[],
     { events, now }: Pick<World, "events" | "now">,
+    options: { readonly setAside: boolean },
   ): Promise<Book> {
-    const { suite, damaged } = await readSuite(fileIn(root), { setAside: true });
+    const { suite, damaged } = await readSuite(fileIn(root), options);
     if (damaged !== undefined)
       events.warn(
-        `state: expected JSON, found a damaged file; it is kept as ${damaged}, and when backups ran last is taken from each one's own`,
+        `state: expected JSON, found a damaged file; it is ${options.setAside ? "kept as " : ""}${damaged}, and when backups ran last is taken from each one's own`,
       );
     const present = new Set(configs.map(({ file }) => file));
     const kept = Object.entries(suite.backups).filter(
