@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { access, writeFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { archiveName } from "../guard/plan.ts";
+import { writeScratch } from "../process/scratchfile.ts";
 import { effectiveRules, rulesText } from "../rclone/filters.ts";
 import type { Session } from "./session.ts";
 import { ownStateInSource } from "./statefiles.ts";
@@ -39,7 +40,7 @@ export async function writeRules(
   rules: readonly string[],
 ): Promise<string> {
   const file = join(directory, name);
-  await writeFile(file, rulesText(rules), { mode: 0o600 });
+  await writeScratch(file, rulesText(rules));
   return file;
 }
 

@@ -1,7 +1,5 @@
-import { readFile, rename } from "node:fs/promises";
 import * as v from "valibot";
-import { systemCode } from "../errors.ts";
-import { writeAtomically } from "../state/atomic.ts";
+import { readJson, writeJson } from "../state/jsonfile.ts";
 import { noticeEvents } from "../units/noticeevent.ts";
 import type { Told } from "./decide.ts";
 
@@ -55,24 +53,8 @@ export async function readNotices(
   file: string,
   options: { readonly setAside: boolean },
 ): Promise<ReadNotices> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return { state: new Map(), damaged: undefined };
-    throw error;
-  }
-  try {
-    const parsed = v.safeParse(schema, JSON.parse(text));
-    if (parsed.success)
-      return { state: new Map(Object.entries(parsed.output.channels)), damaged: undefined };
-  } catch {
-    // Not JSON: set aside like JSON of another shape.
-  }
-  if (!options.setAside) return { state: new Map(), damaged: file };
-  const damaged = `${file}.damaged`;
-  await rename(file, damaged);
-  return { state: new Map(), damaged };
+  const { value, damaged } = await readJson(file, schema, options);
+  return { state: new Map(Object.entries(value?.channels ?? {})), damaged };
 }
 
 /** Writes notices.json: a temporary name, synced, renamed. */
@@ -86,5 +68,5 @@ export async function writeNotices(file: string, state: NoticesState): Promise<v
       },
     ]),
   );
-  await writeAtomically(file, `${JSON.stringify({ version: 1, channels }, undefined, 2)}\n`);
+  await writeJson(file, { version: 1, channels });
 }

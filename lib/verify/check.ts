@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
-import { stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { failed, usage } from "../errors.ts";
 import type { Pages } from "../manifest/pages.ts";
 import { linePages } from "../manifest/textpages.ts";
+import { writeScratch } from "../process/scratchfile.ts";
 import { sortFile } from "../process/sort.ts";
 import { checkArgs, type CheckIntent, type Tuning } from "../rclone/argv.ts";
 import type { LogRecord, Stats } from "../rclone/log.ts";
@@ -42,7 +43,7 @@ interface Told {
 export async function check(request: CheckRequest): Promise<CheckVerdict> {
   const combined = join(request.scratch, "combined");
   const sorted = `${combined}.sorted`;
-  await writeFile(combined, "", { mode: 0o600 });
+  await writeScratch(combined, "");
   const told: Told = {
     reasons: new Map(),
     unhashed: new Set(),

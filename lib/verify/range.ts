@@ -1,6 +1,6 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { writeScratch } from "../process/scratchfile.ts";
 import type { Tuning } from "../rclone/argv.ts";
 import { catArgs } from "../rclone/files.ts";
 import { runRclone, type Rclone } from "../rclone/run.ts";
@@ -34,7 +34,7 @@ export interface RangeFinding extends CheckFinding {
 export async function compareRange(request: RangeRequest): Promise<RangeFinding | undefined> {
   const { path, size, bytes, scratch, signal } = request;
   const list = join(scratch, "range");
-  await writeFile(list, `${path}\n`, { encoding: "latin1", mode: 0o600 });
+  await writeScratch(list, `${path}\n`, "latin1");
   const source = new End(request, request.source, list);
   const destination = new End(request, request.destination, list);
   const comparing = compareEnds(source, destination, request);

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { writeFile } from "node:fs/promises";
 import { failed } from "../../errors.ts";
 import type { Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { merge, type Pages } from "../../manifest/pages.ts";
+import { writeScratch } from "../../process/scratchfile.ts";
 import { onlyRules } from "../../rclone/exact.ts";
 import { listFiles, LocationMissing } from "../../rclone/listing.ts";
 import { rawFromBytes, rawFromText, type RawPath } from "../../units/rawpath.ts";
@@ -81,7 +81,7 @@ async function list(
   const stored = whole ? context.stored?.(location) : undefined;
   const output = join(scratch, `${name}.listing`);
   const filterFile = join(scratch, `${name}.rules`);
-  await writeFile(filterFile, rules.map((rule) => `${rule}\n`).join(""), { mode: 0o600 });
+  await writeScratch(filterFile, rules.map((rule) => `${rule}\n`).join(""));
   try {
     const { complete, unreadable } = await listFiles(rclone, features, tuning, {
       ...{ filterFile, output, scratch, signal, what: "history" },
@@ -99,7 +99,7 @@ async function list(
       );
   } catch (error) {
     if (!(error instanceof LocationMissing)) throw error;
-    await writeFile(output, "");
+    await writeScratch(output, "");
   }
   return output;
 }

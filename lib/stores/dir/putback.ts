@@ -1,9 +1,9 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { failed } from "../../errors.ts";
 import type { Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { merge, type Pages } from "../../manifest/pages.ts";
+import { writeScratch } from "../../process/scratchfile.ts";
 import { LineSpool } from "../../process/spool.ts";
 import { moveBackArgs } from "../../rclone/files.ts";
 import { listFiles, LocationMissing } from "../../rclone/listing.ts";
@@ -70,7 +70,7 @@ export async function listPlace(
       );
   } catch (error) {
     if (!(error instanceof LocationMissing)) throw error;
-    await writeFile(output, "");
+    await writeScratch(output, "");
   }
   return () => readListing(output);
 }
