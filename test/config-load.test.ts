@@ -383,7 +383,7 @@ test("the examples load, also with every line that is commented out", async (t) 
   assert.equal((await load("example")).backup.destination, "secret:data");
   const full = await load("full");
   assert.deepEqual(
-    new Set(full.provenance.filter(({ origin }) => origin === "default")),
+    new Set(full.provenance().filter(({ origin }) => origin === "default")),
     new Set(),
     "every key with a default stands in the example",
   );

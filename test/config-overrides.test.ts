@@ -12,7 +12,7 @@ test("--set wins over the environment, which wins over the file", async (t) => {
   const set = ["rclone.transfers=3", "rclone.transfers=4"];
   const { backup, provenance } = await load(file, { env, set });
   assert.equal(backup.rclone.transfers, 4);
-  assert.equal(provenance.find(({ key }) => key === "transfers")?.origin, "--set");
+  assert.equal(provenance().find(({ key }) => key === "transfers")?.origin, "--set");
   assert.equal(
     (await load(file, { env, set: ["rclone.transfers="] })).backup.rclone.transfers,
     undefined,

@@ -309,7 +309,7 @@ test("policies can be set from outside, lines of [retention] can't", async (t) =
   );
   assert.deepEqual([backup.history.kind, backup.history.prune], ["none", true]);
   assert.deepEqual(
-    provenance
+    provenance()
       .filter(({ section }) => section === "policies")
       .map(({ key, value, origin }) => [key, value, origin]),
     [

@@ -91,9 +91,9 @@ test("secrets of notices wait until they are used: none of them can keep a backu
       undefined,
     ],
   );
-  const shown = loaded.provenance.filter(
-    ({ section, origin }) => section === "notify" && origin !== "default",
-  );
+  const shown = loaded
+    .provenance()
+    .filter(({ section, origin }) => section === "notify" && origin !== "default");
   assert.deepEqual(
     shown.map(({ key, value }) => [key, value]),
     [

@@ -92,7 +92,7 @@ test("how a secret is had is shown, as far as it holds none", async (t) => {
     const { provenance } = await load(file.replace(/pw$/, "x.conf"), {
       env: { PATH: process.env["PATH"] },
     });
-    return provenance.find(({ key }) => key === "password")?.value;
+    return provenance().find(({ key }) => key === "password")?.value;
   };
   assert.equal(await shown("file:pw"), "file:pw");
   assert.equal(await shown("command:echo hunter2"), "command:********");

@@ -29,9 +29,9 @@ export async function readChain(
   options: FindOptions,
   override?: Override,
 ): Promise<Chain> {
-  const files = [await readConfig(file)];
+  const files = [readConfig(file)];
   const problems: Problem[] = [...(files[0]?.problems ?? [])];
-  const seen = new Set([await realpath(file)]);
+  const seen = new Set<string>();
   for (let last = files[0]; last !== undefined;) {
     const link = linkOf(last, last.file === file ? override : undefined, options, problems);
     if (link === undefined) break;
@@ -43,6 +43,7 @@ export async function readChain(
       });
       break;
     }
+    if (seen.size === 0) seen.add(await realpath(file));
     const real = await realpath(parent.file);
     if (seen.has(real)) {
       const names = [...files.map((each) => each.file), parent.file].join(" → ");
@@ -54,7 +55,7 @@ export async function readChain(
     }
     seen.add(real);
     try {
-      last = await readConfig(parent.file);
+      last = readConfig(parent.file);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       problems.push({

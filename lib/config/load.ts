@@ -31,7 +31,8 @@ export interface LoadOptions extends FindOptions {
 
 export interface LoadedBackup {
   readonly backup: Backup;
-  readonly provenance: readonly Setting[];
+  /** Where each value comes from; made when it is asked for. */
+  readonly provenance: () => readonly Setting[];
   /** What it extends, the nearest first; absolute paths. */
   readonly parents: readonly string[];
 }
@@ -104,7 +105,7 @@ async function settleBackup(
     retention: retention.lines,
     get: (key) => key.read(textOf(key)),
   });
-  const provenance = provenanceOf(chain, settlement, retention);
+  const provenance = (): readonly Setting[] => provenanceOf(chain, settlement, retention);
   return { backup, provenance, parents: chain.files.slice(1).map((each) => each.file) };
 }
 

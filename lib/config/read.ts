@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
 import { systemCode, usage } from "../errors.ts";
 import type { ParsedFile } from "./parse.ts";
 import { parseText } from "./parse.ts";
@@ -16,19 +16,20 @@ const reasons: Readonly<Record<string, string>> = {
 
 /**
  * Reads and parses one configuration file; what is wrong inside is in the result's `problems`.
+ * It is synchronous, which is several times as fast with hundreds of these small files.
  * Throws a usage failure if it isn't a readable file of UTF-8 text.
  */
-export async function readConfig(file: string): Promise<ParsedFile> {
+export function readConfig(file: string): ParsedFile {
   let bytes: Buffer;
   try {
-    const status = await stat(file);
+    const status = statSync(file);
     if (!status.isFile()) {
       const found = status.isDirectory() ? "a directory" : "something else";
       throw usage(`${file}: expected a configuration file, found ${found}`);
     }
     if (status.size > largest)
       throw usage(`${file}: expected a configuration file, found one of more than 16 MiB`);
-    bytes = await readFile(file);
+    bytes = readFileSync(file);
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;

@@ -11,11 +11,12 @@ import { writeValue } from "./value.ts";
  * comment and secrets masked. Rules keep their bytes; lib/output makes it fit for a terminal.
  */
 export function showConfig({ backup, provenance }: LoadedBackup): string {
+  const all = provenance();
   const lines = [
     `; ${comment(backup.name)}: the effective configuration of ${comment(backup.file)}`,
   ];
   for (const { name, holds } of sections) {
-    const settings = provenance.filter((setting) => setting.section === name);
+    const settings = all.filter((setting) => setting.section === name);
     if (settings.length === 0) continue;
     lines.push("", `[${name}]`, ...(isList(holds) ? showLines(settings) : showKeys(settings)));
   }
@@ -32,14 +33,15 @@ export interface ConfigJson {
 
 /** The effective configuration as data, secrets masked. */
 export function configJson({ backup, provenance }: LoadedBackup): ConfigJson {
+  const all = provenance();
   const config: Record<string, Record<string, string> | string[]> = {};
   for (const { name, holds } of sections) {
-    const settings = provenance.filter((setting) => setting.section === name);
+    const settings = all.filter((setting) => setting.section === name);
     config[name] = isList(holds)
       ? settings.map((setting) => setting.value)
       : Object.fromEntries(settings.map(({ key, value }) => [key, value]));
   }
-  return { name: backup.name, file: backup.file, config, settings: provenance };
+  return { name: backup.name, file: backup.file, config, settings: all };
 }
 
 function showKeys(settings: readonly Setting[]): string[] {

@@ -88,7 +88,7 @@ export async function suiteStatus(
 /** What the status of each backup is made with. */
 interface Scene {
   readonly now: Date;
-  readonly times: Pick<typeof ScheduleTimes, "nextTime" | "overdueSince">;
+  readonly times: Pick<typeof ScheduleTimes, "nextTime" | "overdueSince" | "isDaily">;
   readonly suite: SuiteRecord;
   /** What the nightly verification reads of each backup, by the file of its configuration. */
   readonly pace: ReadonlyMap<string, Pace>;
@@ -190,7 +190,9 @@ function backupStatus(
         ? undefined
         : verifiedOf(details.coverage, pace.get(file), now, () =>
             runsPerDay(
-              schedule === undefined ? undefined : (after) => times.nextTime(schedule, after),
+              schedule === undefined || times.isDaily(schedule)
+                ? undefined
+                : (after) => times.nextTime(schedule, after),
               now,
             ),
           ),

@@ -52,6 +52,18 @@ export interface CronFields {
  * that no year has.
  */
 export function parseCron(text: string): CronFields {
+  let fields = known.get(text);
+  if (fields === undefined) {
+    fields = readFields(text);
+    known.set(text, fields);
+  }
+  return fields;
+}
+
+/** A schedule is read for its configuration and for each question about its times. */
+const known = new Map<string, CronFields>();
+
+function readFields(text: string): CronFields {
   const [minute = "", hour, day, month, weekday, ...more] = text.trim().split(/\s+/);
   if (hour === undefined || day === undefined || month === undefined || weekday === undefined)
     throw tooFew(text.trim());
