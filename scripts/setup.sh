@@ -14,8 +14,9 @@ npm packages, as far as they are missing, after asking.
   --tests      what the tests need: the same, sshd, Chromium, systemd-analyze, zsh, fish
                and groff, and kept in
                ${RCLONE_BACKUPS_TEST_CACHE:-${XDG_CACHE_HOME:-~/.cache}/rclone-backups-tests}
-               rclone in two versions, two S3 servers (moto, versitygw), b2 and hadolint; what is on the
-               PATH is used, and docs/development.md lists the variables that name others
+               rclone in two versions, two S3 servers (moto, versitygw), b2 and hadolint, and the database
+               servers MariaDB, MySQL, PostgreSQL in two versions, and FerretDB; what is on the PATH is
+               used, and docs/development.md lists the variables that name others
 TEXT
 }
 
@@ -44,6 +45,7 @@ root=$(dirname -- "$here")
 . "$here/lib/packages.sh"
 . "$here/lib/rclones.sh"
 . "$here/lib/testtools.sh"
+. "$here/lib/testservers.sh"
 
 # Before everything else, since nothing here can install Node.
 check_node() {

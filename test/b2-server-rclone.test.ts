@@ -31,7 +31,7 @@ async function makeWorld(t: TestContext, rclone: Rclone, options?: B2Options): P
   const crypt = {
     RCLONE_CONFIG_CRYPT_TYPE: "crypt",
     RCLONE_CONFIG_CRYPT_REMOTE: "b2:bucket/secret",
-    RCLONE_CONFIG_CRYPT_PASSWORD: await obscuredPassword(),
+    RCLONE_CONFIG_CRYPT_PASSWORD: obscuredPassword,
   };
   const run = async (args: readonly string[], key?: B2Key): Promise<Result> => {
     const env = { ...crypt, ...server.rcloneEnv("b2", key) };

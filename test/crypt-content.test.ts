@@ -42,7 +42,7 @@ interface Samples {
 /** Files of all sizes as rclone encrypts them. */
 async function encrypt(t: TestContext, rclone: Rclone): Promise<Samples> {
   const sandbox = await makeSandbox(t, rclone);
-  const password = await obscuredPassword();
+  const password = obscuredPassword;
   const options = { type: "crypt", filename_encryption: "off", password, password2: password };
   const store = path.join(sandbox.root, "crypt");
   const env = Object.fromEntries(
@@ -214,7 +214,7 @@ test("another password, a size that can't be and a stream that breaks are errors
   const samples = await encrypt(t, oldRclone);
   const { stored } = sampleOf(samples, block + 1);
   const options = { storedSize: stored.length };
-  const other = cryptKeys(new Map([["password", await obscuredPassword()]]));
+  const other = cryptKeys(new Map([["password", obscuredPassword]]));
   await assert.rejects(collect(chunked(stored), other, options), /block at byte 32,/);
   for (const storedSize of [0, 31, 33, 48, 32 + storedBlock + 16])
     await assert.rejects(

@@ -120,7 +120,7 @@ function namesOf(options: Options): Names {
 }
 
 async function passwords(): Promise<Options> {
-  const password = await obscuredPassword();
+  const password = obscuredPassword;
   return { password, password2: password };
 }
 

@@ -76,7 +76,7 @@ async function makeKept(t: TestContext, rclone: Rclone): Promise<Kept> {
   const { sandbox, du } = await makeWorld(t, rclone);
   await writeFile(
     sandbox.rcloneConf,
-    `[store]\ntype = b2\naccount = ${server.keyId}\nkey = ${server.key}\nendpoint = ${server.url}\n[secret]\ntype = crypt\nremote = store:${server.bucket}/deep\npassword = ${await obscuredPassword()}\n`,
+    `[store]\ntype = b2\naccount = ${server.keyId}\nkey = ${server.key}\nendpoint = ${server.url}\n[secret]\ntype = crypt\nremote = store:${server.bucket}/deep\npassword = ${obscuredPassword}\n`,
   );
   await makeVersions(sandbox, async () => {
     const { code, stderr } = await sandbox.runRclone(["sync", sandbox.source, "secret:"]);
@@ -143,7 +143,7 @@ test("current, deleted and all versions of a backup on S3", async (t) => {
   const remote = [...server.options].map(([key, value]) => `${key} = ${value}\n`).join("");
   await writeFile(
     sandbox.rcloneConf,
-    `[store]\n${remote}[secret]\ntype = crypt\nremote = store:bucket/deep\npassword = ${await obscuredPassword()}\n`,
+    `[store]\n${remote}[secret]\ntype = crypt\nremote = store:bucket/deep\npassword = ${obscuredPassword}\n`,
   );
   for (const args of [
     ["mkdir", "store:bucket"],

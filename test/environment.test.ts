@@ -96,7 +96,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 
   test(titled("a connection string's secrets are in no argument, message or state"), async (t) => {
     const backup = await makeBackup(t, rclone, {}, { a: Buffer.alloc(3_000_000) });
-    const password = await obscuredPassword();
+    const password = obscuredPassword;
     const destination = `:crypt,remote="${backup.store}/direct",password=${password}:sub`;
     await backup.configure({ default: { destination }, rclone: { bwlimit: "300k" } });
     await backup.trace(`[ "$1" = sync ] && echo $$ >'${backup.root}/pid'`);

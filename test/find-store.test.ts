@@ -7,7 +7,7 @@ import { rclones } from "./helpers/rclones.ts";
 import { obscuredPassword } from "./helpers/sandbox.ts";
 
 async function remotes(): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
-  const password = await obscuredPassword();
+  const password = obscuredPassword;
   const all = {
     cloud: { type: "b2", account: "id", key: "k" },
     below: { type: "alias", remote: "cloud:bucket/dir" },
@@ -49,7 +49,7 @@ test("the store is found below aliases and paths", async () => {
 });
 
 test("through crypt the path is what rclone stores", async () => {
-  const password = await obscuredPassword();
+  const password = obscuredPassword;
   for (const rclone of rclones) {
     const env = {
       RCLONE_CONFIG_SECRET_TYPE: "crypt",

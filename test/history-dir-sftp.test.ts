@@ -18,7 +18,7 @@ for (const rclone of rclones) {
       guards: { max_delete: "off" },
       history: { kind: "dir" },
     });
-    const password = await obscuredPassword();
+    const password = obscuredPassword;
     const server = [...options].map(([key, value]) => `${key} = ${value}\n`).join("");
     const place = path.join(tree.store, "away");
     await appendFile(

@@ -38,7 +38,7 @@ async function throughCrypt(
       ...env,
       RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
       RCLONE_CONFIG_HIDDEN_REMOTE: remote,
-      RCLONE_CONFIG_HIDDEN_PASSWORD: await obscuredPassword(),
+      RCLONE_CONFIG_HIDDEN_PASSWORD: obscuredPassword,
     },
   });
 }

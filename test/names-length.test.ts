@@ -41,7 +41,7 @@ const plainNames = fc.array(
 
 for (const rclone of rclones) {
   test(`lengths of stored names are those of rclone itself (${rclone.version})`, async () => {
-    const password = await obscuredPassword();
+    const password = obscuredPassword;
     for (const kind of kinds) {
       const names = namesOf(kind);
       const env = Object.fromEntries(

@@ -34,7 +34,7 @@ async function cloud(t: TestContext, rclone: Rclone, plain = false): Promise<Clo
     ...server.rcloneEnv("cloud"),
     RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
     RCLONE_CONFIG_HIDDEN_REMOTE: place,
-    RCLONE_CONFIG_HIDDEN_PASSWORD: await obscuredPassword(),
+    RCLONE_CONFIG_HIDDEN_PASSWORD: obscuredPassword,
   };
   const box: Sandbox = { ...bare, env };
   const destination = plain ? `${place}/data` : "hidden:data";

@@ -27,7 +27,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
       ...remote,
       RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
       RCLONE_CONFIG_HIDDEN_REMOTE: `cloud:${bucket}/x`,
-      RCLONE_CONFIG_HIDDEN_PASSWORD: await obscuredPassword(),
+      RCLONE_CONFIG_HIDDEN_PASSWORD: obscuredPassword,
     };
     const box: Sandbox = { ...bare, env };
     await box.writeConfig("b", `[default]\nsource = ${box.source}\ndestination = hidden:data\n`);

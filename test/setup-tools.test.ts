@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { run } from "./helpers/command.ts";
 import { newRclone } from "./helpers/rclones.ts";
-import { makeMachine, pick, type Machine } from "./helpers/machine.ts";
+import { makeMachine, namedServers, pick, type Machine } from "./helpers/machine.ts";
 
 const tools = [
   ...["SSHD", "CHROMIUM", "SYSTEMD_ANALYZE", "ZSH", "FISH", "GROFF"],
@@ -14,7 +14,10 @@ const tools = [
 const packaged = ["sshd", "chromium", "systemd-analyze", "zsh", "fish", "groff"];
 const toolVariables = tools.map((name) => `RCLONE_BACKUPS_TEST_${name}`);
 /** Every tool of the tests but rclone, named. */
-const namedTools = Object.fromEntries(toolVariables.map((name) => [name, "/bin/sh"]));
+const namedTools = {
+  ...namedServers,
+  ...Object.fromEntries(toolVariables.map((name) => [name, "/bin/sh"])),
+};
 
 test("the tests' rclones: named ones win, and those that don't run are failures", async (t) => {
   const machine = await makeMachine(t, ["rclone"]);
@@ -84,7 +87,7 @@ esac`,
 test("the tests' tools: one that is named has to be there", async (t) => {
   const machine = await makeMachine(t);
   const named = { ...namedTools, RCLONE_OLD: newRclone.path, RCLONE_NEW: newRclone.path };
-  for (const variable of toolVariables) {
+  for (const variable of [...toolVariables, ...Object.keys(namedServers)]) {
     const wrong = await machine.setup(["--tests"], { ...named, [variable]: "/nowhere/at all" });
     assert.equal(wrong.code, 1);
     assert.match(
@@ -129,6 +132,7 @@ test("the tests' tools: what is missing is made in the cache, once", async (t) =
   await addMakers(machine);
   const cache = path.join(machine.root, "the cache");
   const env = {
+    ...namedServers,
     RCLONE_BACKUPS_TEST_CACHE: cache,
     RCLONE_OLD: newRclone.path,
     RCLONE_NEW: newRclone.path,
@@ -191,6 +195,7 @@ test("the tests' tools: packages bring what they are made with, and sshd stays s
 case "$*" in *openssh-server*) for name in ${packaged.join(" ")} python3 go; do cp "$0" "\${PATH%%:*}/$name"; done ;; esac`,
   );
   const env = {
+    ...namedServers,
     PATH: machine.env["PATH"] ?? "",
     RCLONE_OLD: newRclone.path,
     RCLONE_NEW: newRclone.path,

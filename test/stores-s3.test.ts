@@ -35,7 +35,7 @@ for (const [name, starting] of servers) {
       t.after(() => rm(root, { recursive: true, force: true }));
       const bucket = bucketName();
       await makeBucket(server, bucket, "Enabled");
-      const crypt = { remote: `s3:${bucket}/data`, password: await obscuredPassword() };
+      const crypt = { remote: `s3:${bucket}/data`, password: obscuredPassword };
       await writeFile(
         path.join(root, "conf"),
         section("s3", server.options) +

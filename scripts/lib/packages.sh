@@ -14,7 +14,7 @@ missing_tools() {
     have flock || list="$list flock"
   fi
   certificates || list="$list ca-certificates"
-  if [ "$tests" = yes ] && have apt-get && fetches_new && [ -z "$(debian_keyring)" ]; then
+  if [ "$tests" = yes ] && have apt-get && { fetches_new || fetches_current; } && [ -z "$(debian_keyring)" ]; then
     list="$list debian-archive-keyring"
   fi
   if [ "$tests" = yes ]; then list="$list$(missing_test_tools)"; fi

@@ -67,10 +67,11 @@ missing_test_tools() {
   find_fish >/dev/null || printf ' fish'
   find_groff >/dev/null || printf ' groff'
   if fetches_python && ! python_with_venv >/dev/null; then printf ' python3-venv'; fi
-  if fetches_versitygw && ! have go; then printf ' go'; fi
+  if { fetches_versitygw || fetches_ferretdb; } && ! have go; then printf ' go'; fi
+  missing_for_servers
 }
 
-# Names that are set must name something; then what is missing is fetched, both at once.
+# Names that are set must name something; then what is missing is fetched, all at once.
 find_test_tools() {
   for line in "RCLONE_BACKUPS_TEST_SSHD $(find_sshd)" "RCLONE_BACKUPS_TEST_CHROMIUM $(find_chromium)" \
     "RCLONE_BACKUPS_TEST_MOTO $(find_moto)" "RCLONE_BACKUPS_TEST_B2 $(find_b2)" \
@@ -81,9 +82,11 @@ find_test_tools() {
     program=${line#* }
     [ -z "$program" ] || [ -x "$program" ] || stop 1 "${line%% *} names $program, which is no program"
   done
+  check_named_servers
   pieces=
   if fetches_python; then pieces="$pieces python"; fi
   if fetches_versitygw; then pieces="$pieces versitygw"; fi
+  pieces=$pieces$(server_pieces)
   [ -n "$pieces" ] || return 0
   mkdir -p "$cache" || stop 1 "cannot make $cache: name another place with RCLONE_BACKUPS_TEST_CACHE"
   work=$(mktemp -d "$cache/tmp.XXXXXX")

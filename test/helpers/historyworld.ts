@@ -80,7 +80,7 @@ export async function historyWorld(
 ): Promise<HistoryWorld> {
   const server = await startB2(t, { now: ago(800), ...b2 });
   const top = kind === "bucket" ? "" : "some where/";
-  const password = await obscuredPassword();
+  const password = obscuredPassword;
   const env = {
     ...server.rcloneEnv("cloud"),
     RCLONE_CONFIG_HIDDEN_TYPE: "crypt",

@@ -26,6 +26,14 @@ const programs: Readonly<Record<string, string>> = {
   npm: 'echo "npm $*" >>"$CALLS"',
 };
 
+/** Every database server of the tests, named. */
+export const namedServers: Readonly<Record<string, string>> = Object.fromEntries(
+  ["MARIADB", "MYSQL", "POSTGRES_OLD", "POSTGRES_NEW", "FERRETDB", "MONGOD"].map((name) => [
+    `RCLONE_BACKUPS_TEST_${name}`,
+    "/bin/sh",
+  ]),
+);
+
 export async function makeMachine(
   t: TestContext,
   without: readonly string[] = [],

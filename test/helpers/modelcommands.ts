@@ -53,7 +53,7 @@ export async function b2Place(t: TestContext, rclone: Rclone): Promise<Place> {
     ...server.rcloneEnv("cloud"),
     RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
     RCLONE_CONFIG_HIDDEN_REMOTE: `cloud:${server.bucket}/some where`,
-    RCLONE_CONFIG_HIDDEN_PASSWORD: await obscuredPassword(),
+    RCLONE_CONFIG_HIDDEN_PASSWORD: obscuredPassword,
   };
   return {
     title: "b2",

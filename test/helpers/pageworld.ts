@@ -61,7 +61,7 @@ export async function makePageWorld(
     await mkdir(path.join(home, ".config/rclone"), { recursive: true });
     await writeFile(
       path.join(home, ".config/rclone/rclone.conf"),
-      `[secret]\ntype = crypt\nremote = ${at("mnt/backup")}\npassword = ${await obscuredPassword()}\n`,
+      `[secret]\ntype = crypt\nremote = ${at("mnt/backup")}\npassword = ${obscuredPassword}\n`,
       { mode: 0o600 },
     );
     await writeFile(
