@@ -5,7 +5,7 @@ import {
   type CommandUnknownOpts,
   type OptionValues,
 } from "@commander-js/extra-typings";
-import { exitCodes, Failure, type Outcome } from "./errors.ts";
+import { exitCodes, Failure, usage, type Outcome } from "./errors.ts";
 import { escapeLines } from "./output/escape.ts";
 import { openTerminal, type Terminal } from "./output/terminal.ts";
 import type { Events } from "./units/events.ts";
@@ -201,4 +201,18 @@ export function collect(
 ): readonly string[] {
   // An option that may stand without a value is true when it did.
   return [...(previous === true ? [] : (previous ?? [])), value];
+}
+
+/** For a command that reads no configuration of a backup: throws usage() where an option names one. */
+export function expectNoConfiguration(
+  name: string,
+  options: {
+    readonly set?: unknown;
+    readonly configDir?: unknown;
+    readonly rcloneConfig?: unknown;
+  },
+): void {
+  for (const given of [options.set, options.configDir, options.rcloneConfig])
+    if (given !== undefined)
+      throw usage(`expected no configuration, found one named: ${name} reads none`);
 }

@@ -29,6 +29,8 @@ const { metafile } = await build({
   platform: "node",
   target: "node20.19",
   metafile: true,
+  // Its CommonJS build, which would be taken, loses its named exports.
+  alias: { "hash-wasm": "hash-wasm/dist/index.esm.js" },
   logLevel: "warning",
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {

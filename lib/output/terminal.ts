@@ -1,4 +1,4 @@
-import { systemCode, type Outcome } from "../errors.ts";
+import { failed, systemCode, type Outcome } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import type { Events, Progress } from "../units/events.ts";
 import { escapeLines, escapeText } from "./escape.ts";
@@ -28,6 +28,11 @@ export interface Terminal extends Events {
    * Throws failed() when it can't be written.
    */
   result(text: string | Uint8Array): Promise<void>;
+  /**
+   * A part of what another program takes as a whole, such as a dump, to stdout as it is. Throws failed() also
+   * when the reader ends before all was written.
+   */
+  data(bytes: Uint8Array): Promise<void>;
   /** Whether results go to a terminal, where names must be escaped. */
   readonly resultsAreShown: boolean;
   readonly resultLook: ResultLook;
@@ -74,6 +79,12 @@ export function openTerminal(options: TerminalOptions): Terminal {
     const label = kind === "" ? "" : `${colored ? `\u001B[${color}m${kind}\u001B[0m` : kind}: `;
     stderr.write(`${options.command}: ${label}${escapeLines(text)}\n`);
   };
+  const write = async (text: string | Uint8Array): Promise<Error | undefined> => {
+    erase();
+    return new Promise((resolve) => {
+      stdout.write(text, (error) => resolve(error ?? undefined));
+    });
+  };
   return {
     resultsAreShown: stdout.isTTY,
     resultLook: {
@@ -82,16 +93,23 @@ export function openTerminal(options: TerminalOptions): Terminal {
       unicode: isUtf8Locale(options.env),
     },
     // Waiting until a page is written keeps a slow reader from filling our memory.
-    result: (text) => {
-      erase();
-      return new Promise((resolve, reject) => {
-        stdout.write(text, (error) => {
-          // A reader that has seen enough (head, less) is no error.
-          readerIsGone ||= systemCode(error) === "EPIPE";
-          if (error === null || error === undefined || readerIsGone) resolve();
-          else reject(writeFailure("standard output", error));
-        });
-      });
+    result: async (text) => {
+      const error = await write(text);
+      // A reader that has seen enough (head, less) is no error.
+      readerIsGone ||= systemCode(error) === "EPIPE";
+      if (error !== undefined && !readerIsGone) throw writeFailure("standard output", error);
+    },
+    data: async (bytes) => {
+      const error = await write(bytes);
+      if (systemCode(error) === "EPIPE")
+        throw failed(
+          "standard output: expected a reader of all that there is, found that it ended before",
+          {
+            hint: "what it read is not whole: look for what stopped it",
+            cause: error,
+          },
+        );
+      if (error !== undefined) throw writeFailure("standard output", error);
     },
     // A skipped run is no error: the next one will do.
     problem: (outcome, text) =>

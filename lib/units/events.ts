@@ -1,6 +1,18 @@
 /** Progress of long work; counts may grow while a listing is still going on. */
 export interface Progress {
-  readonly stage: "listing" | "counting" | "syncing" | "verifying" | "mending" | "restoring";
+  readonly stage:
+    | "listing"
+    | "counting"
+    | "syncing"
+    | "verifying"
+    | "mending"
+    | "restoring"
+    | "exporting"
+    | "importing"
+    | "splitting"
+    | "joining"
+    | "copying"
+    | "preparing";
   readonly doneFiles: number;
   readonly totalFiles: number | undefined;
   readonly doneBytes: number;

@@ -1,0 +1,7 @@
+/** What a part of a dump is. Parts of the same kind, database and table are told apart by their order. */
+export interface Section {
+  /** Of the scanner's own words: "head" what comes first, "tail" what comes last, "data", … */
+  readonly kind: string;
+  readonly database?: string | undefined;
+  readonly table?: string | undefined;
+}
