@@ -1,0 +1,196 @@
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { failed, systemCode } from "../errors.ts";
+import { writeFailure } from "../process/writefailure.ts";
+import { idOf, isWhole, type Value } from "./bson.ts";
+import { directoryOfKey, shortId, writeKey, type Key } from "./key.ts";
+import { idOfName } from "./nameid.ts";
+import { isDocumentName } from "./names.ts";
+import { documentPath, isShardName, shardName, temporaryName } from "./place.ts";
+
+/*
+ * The system is called synchronously: for a million small files, the way through Node's threads
+ * costs more than the calls. Whoever calls lets the event loop run between pages.
+ */
+
+/** The files of a collection's documents. */
+export class DocumentFiles {
+  readonly #directory: string;
+  readonly #temporary: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#temporary = `${directory}/${temporaryName}`;
+  }
+
+  /** Writes the file of a document: whole under its name, or not at all. Throws failed(). */
+  write(id: Value, bytes: Uint8Array): void {
+    this.writeNamed(documentPath(id), bytes);
+  }
+
+  /** The same by its name from the collection's directory. */
+  writeNamed(name: string, bytes: Uint8Array): void {
+    const file = `${this.#directory}/${name}`;
+    try {
+      this.#writeTemporary(bytes);
+      try {
+        renameSync(this.#temporary, file);
+      } catch (error) {
+        if (systemCode(error) !== "ENOENT") throw error;
+        mkdirSync(file.slice(0, file.lastIndexOf("/")), { mode: 0o700 });
+        renameSync(this.#temporary, file);
+      }
+    } catch (error) {
+      this.removeTemporary();
+      throw writeFailure(file, error);
+    }
+  }
+
+  /** What a run that was killed may have left. */
+  removeTemporary(): void {
+    try {
+      unlinkSync(this.#temporary);
+    } catch {
+      // It isn't there.
+    }
+  }
+
+  /** Removes files of documents by their keys, and directories that are empty then. Returns how many. */
+  remove(keys: Iterable<Key>): number {
+    const byShard = new Map<number, Set<string>>();
+    const key: Key = new Uint32Array(4);
+    let removed = 0;
+    for (const each of keys) {
+      const shard = directoryOfKey(each);
+      const id = shortId(each);
+      if (id === undefined) {
+        const waiting = byShard.get(shard) ?? new Set();
+        byShard.set(shard, waiting.add(each.join()));
+        continue;
+      }
+      removed += this.#unlink(documentPath(id));
+      if (!byShard.has(shard)) byShard.set(shard, new Set());
+    }
+    for (const [shard, wanted] of byShard) {
+      const name = shardName(shard);
+      for (const file of wanted.size > 0 ? this.names(name) : []) {
+        const path = `${name}/${file}`;
+        const id = idOfName(file) ?? this.read(path)?.id;
+        if (id === undefined) continue;
+        writeKey(id, key);
+        if (wanted.has(key.join())) removed += this.#unlink(path);
+      }
+      this.#removeEmpty(name);
+    }
+    return removed;
+  }
+
+  /** Removes those of these files that hold no whole document still. */
+  removeDamaged(files: readonly string[]): void {
+    for (const file of files) {
+      if (this.read(file) !== undefined) continue;
+      this.#unlink(file);
+      this.#removeEmpty(file.slice(0, file.indexOf("/")));
+    }
+  }
+
+  /** Removes a file by its name from the collection's directory; 0 where there was none. */
+  #unlink(name: string): number {
+    try {
+      unlinkSync(`${this.#directory}/${name}`);
+      return 1;
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return 0;
+      throw failed(`cannot remove ${this.#directory}/${name} (${systemCode(error) ?? "unknown"})`, {
+        cause: error,
+      });
+    }
+  }
+
+  #removeEmpty(shard: string): void {
+    try {
+      rmdirSync(`${this.#directory}/${shard}`);
+    } catch (error) {
+      const code = systemCode(error);
+      if (!["ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR"].includes(code ?? "")) throw error;
+    }
+  }
+
+  /** The names of the directories of documents, sorted. */
+  shards(): readonly string[] {
+    return this.#list("").filter(isShardName).toSorted();
+  }
+
+  /** The names of the files of documents in one of them, sorted. */
+  names(shard: string): readonly string[] {
+    return this.#list(shard).filter(isDocumentName).toSorted();
+  }
+
+  /** Reads a document's file; undefined where there is none, or it holds none, or that of another name. */
+  read(file: string): { readonly id: Value; readonly bytes: Buffer } | undefined {
+    const bytes = readSmall(`${this.#directory}/${file}`);
+    if (bytes === undefined) return undefined;
+    const id = idOfWhole(bytes);
+    return id !== undefined && documentPath(id) === file ? { id, bytes } : undefined;
+  }
+
+  #list(below: string): readonly string[] {
+    try {
+      return readdirSync(`${this.#directory}/${below}`);
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return [];
+      throw error;
+    }
+  }
+
+  #writeTemporary(bytes: Uint8Array): void {
+    // A name that a killed run left is truncated: ours alone, by the lock.
+    const descriptor = openSync(this.#temporary, "w", 0o600);
+    try {
+      for (let at = 0; at < bytes.length;)
+        at += writeSync(descriptor, bytes, at, bytes.length - at);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+/** So much is read at once; most documents are smaller. */
+const scratch = Buffer.allocUnsafe(65_536);
+
+/** The bytes of a file; undefined where there is none. For small ones with fewer calls than readFileSync. */
+function readSmall(file: string): Buffer | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "r");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const length = readSync(descriptor, scratch, 0, scratch.length, 0);
+    if (length < scratch.length) return Buffer.from(scratch.subarray(0, length));
+  } finally {
+    closeSync(descriptor);
+  }
+  return readFileSync(file);
+}
+
+function idOfWhole(bytes: Uint8Array): Value | undefined {
+  if (!isWhole(bytes)) return undefined;
+  try {
+    return idOf(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,290 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { Failure } from "../errors.ts";
+import { writeFailure } from "../process/writefailure.ts";
+import { idOf, type Value } from "./bson.ts";
+import { contentHasher, type ContentHasher } from "./content.ts";
+import { DocumentFiles } from "./files.ts";
+import { writeKey, type Key } from "./key.ts";
+import { idOfName } from "./nameid.ts";
+import type { CollectionPlace } from "./place.ts";
+import { newSecret, newSeed, readState, writeState, type CollectionState } from "./statefile.ts";
+import { syncFiles } from "./sync.ts";
+import { DocumentTable } from "./table.ts";
+
+/** How much of what is remembered is checked against the files: nothing, which there are, or what is in them. */
+export type Checks = "nothing" | "names" | "contents";
+
+export interface KeptCounts {
+  added: number;
+  changed: number;
+  removed: number;
+  /** Bytes of documents that were read; of known ones that were not read, none. */
+  bytes: number;
+}
+
+/** So many files are looked at before the event loop gets a turn. */
+const pageFiles = 1000;
+
+/**
+ * The files of one collection and what is remembered of them. Documents are taken one by one; files
+ * are written for those that are new or changed. settle() ends it in any case.
+ */
+export class KeptDocuments {
+  readonly counts: KeptCounts = { added: 0, changed: 0, removed: 0, bytes: 0 };
+  readonly #place: CollectionPlace;
+  readonly #files: DocumentFiles;
+  readonly #state: CollectionState;
+  readonly #hasher: ContentHasher;
+  readonly #dryRun: boolean;
+  readonly #key: Key = new Uint32Array(4);
+  readonly #content = new Uint32Array(4);
+  #seen = 0;
+  /** Whether files were written or removed. */
+  #touched = false;
+  /** Whether the state is another than the one that was read. */
+  #stale: boolean;
+  #known: number | undefined;
+  /** Files of ours that hold no whole document: they go when what they should hold was written, or is gone. */
+  readonly #damaged: readonly string[];
+
+  private constructor(
+    place: CollectionPlace,
+    files: DocumentFiles,
+    opened: {
+      readonly state: CollectionState;
+      readonly stale: boolean;
+      readonly damaged: readonly string[];
+    },
+    hasher: ContentHasher,
+    dryRun: boolean,
+  ) {
+    this.#place = place;
+    this.#files = files;
+    this.#state = opened.state;
+    this.#stale = opened.stale;
+    this.#damaged = opened.damaged;
+    this.#known = opened.state.known;
+    this.#hasher = hasher;
+    this.#dryRun = dryRun;
+  }
+
+  /**
+   * Reads what is remembered. Where that is lost, damaged, or left by a run that did not end, or
+   * `checks` says so, it is made anew from the files. Throws failed().
+   */
+  static async open(
+    place: CollectionPlace,
+    options: {
+      readonly checks: Checks;
+      readonly dryRun: boolean;
+      /** How many documents there will be. */
+      readonly expected: number;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<KeptDocuments> {
+    const { checks, dryRun, expected, signal } = options;
+    const files = new DocumentFiles(place.directory);
+    const unfinished = existsSync(place.unfinished);
+    if (unfinished && !dryRun) files.removeTemporary();
+    const read =
+      checks === "contents" || unfinished ? undefined : await readState(place.state, expected);
+    const seed = read?.seed ?? newSeed();
+    const hasher = await contentHasher(seed);
+    const table = read?.table ?? new DocumentTable(expected, newSecret());
+    let stale = unfinished;
+    let damaged: readonly string[] = [];
+    if (read === undefined || checks === "names") {
+      const found = await compareWithFiles(table, files, hasher, signal);
+      stale ||= found.different;
+      damaged = found.damaged;
+    }
+    const state = { seed, table, known: read?.known };
+    return new KeptDocuments(place, files, { state, stale, damaged }, hasher, dryRun);
+  }
+
+  get documents(): number {
+    return this.#state.table.count;
+  }
+
+  /** How many were taken or known so far. */
+  get seen(): number {
+    return this.#seen;
+  }
+
+  /** Documents before this time are known, by the timestamp field of the collection. */
+  get known(): number | undefined {
+    return this.#state.known;
+  }
+
+  /** From now on that time is another one. */
+  learn(known: number | undefined): void {
+    if (this.#known !== known) this.#stale = true;
+    this.#known = known;
+  }
+
+  /**
+   * Takes a document as the server sent it. Throws a partial failure for one without an id, failed()
+   * where it can't be written.
+   */
+  take(bytes: Uint8Array): void {
+    const id = idOf(bytes);
+    if (id === undefined)
+      throw new Failure("partial", "expected an _id in every document, found one without", {
+        hint: "files are named by it: leave the collection out with --exclude",
+      });
+    const { table } = this.#state;
+    writeKey(id, this.#key);
+    this.#hasher.hash(bytes, this.#content);
+    this.counts.bytes += bytes.length;
+    this.#seen += 1;
+    const place = table.find(this.#key);
+    if (place >= 0 && table.hasContent(place, this.#content)) {
+      table.markSeen(place);
+      return;
+    }
+    if (place < 0) this.counts.added += 1;
+    else if (!table.isSeen(place)) this.counts.changed += 1;
+    if (!this.#dryRun) {
+      this.#touch();
+      this.#files.write(id, bytes);
+    }
+    table.set(this.#key, this.#content, true);
+  }
+
+  /** Whether a document is known that has this id; it is not gone then. */
+  knows(id: Value): boolean {
+    writeKey(id, this.#key);
+    const place = this.#state.table.find(this.#key);
+    if (place < 0) return false;
+    this.#state.table.markSeen(place);
+    this.#seen += 1;
+    return true;
+  }
+
+  /** The documents will be read once more from the beginning. */
+  startAgain(): void {
+    this.#state.table.forgetSeen();
+    this.counts.bytes = 0;
+    this.#seen = 0;
+  }
+
+  /** Removes the files of documents that were not seen: only after all there are have been. Throws failed(). */
+  removeGone(): void {
+    const gone = [...this.#state.table.unseen()];
+    this.counts.removed = gone.length;
+    if (!this.#dryRun && gone.length + this.#damaged.length > 0) {
+      this.#touch();
+      this.#files.remove(gone);
+      this.#files.removeDamaged(this.#damaged);
+    }
+    for (const key of gone) this.#state.table.remove(key);
+  }
+
+  /** Whether files or what is remembered of them are other ones now. */
+  get isUnsettled(): boolean {
+    return !this.#dryRun && (this.#touched || this.#stale);
+  }
+
+  /** Writes down what is remembered: after the files are on the disk. Throws failed(). */
+  async remember(): Promise<void> {
+    await writeState(this.#place.state, { ...this.#state, known: this.#known });
+  }
+
+  /** From now on the state is believed: after it is on the disk. */
+  async trust(): Promise<void> {
+    await rm(this.#place.unfinished, { force: true });
+    this.#touched = false;
+    this.#stale = false;
+  }
+
+  /** Before the first change: who finds this mark does not believe the state. */
+  #touch(): void {
+    if (this.#touched) return;
+    this.#touched = true;
+    const { unfinished, directory } = this.#place;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      mkdirSync(path.dirname(unfinished), { recursive: true, mode: 0o700 });
+      for (const [name, flags] of [
+        [unfinished, "w"],
+        [path.dirname(unfinished), "r"],
+      ] as const) {
+        const descriptor = openSync(name, flags, 0o600);
+        fsyncSync(descriptor);
+        closeSync(descriptor);
+      }
+    } catch (error) {
+      throw writeFailure(unfinished, error);
+    }
+  }
+}
+
+/**
+ * Syncs what was written for these collections, and remembers it. Until that is done, the mark of each says that its
+ * state is not to be believed. Throws failed().
+ */
+export async function settle(root: string, collections: readonly KeptDocuments[]): Promise<void> {
+  const unsettled = collections.filter((each) => each.isUnsettled);
+  if (unsettled.length === 0) return;
+  await syncFiles(root);
+  for (const each of unsettled) await each.remember();
+  await syncFiles(root);
+  for (const each of unsettled) await each.trust();
+}
+
+/**
+ * Makes a table agree with the files: records without a file go, files without a record are read. Tells
+ * whether anything was different, and which files hold no document.
+ */
+async function compareWithFiles(
+  table: DocumentTable,
+  files: DocumentFiles,
+  hasher: ContentHasher,
+  signal: AbortSignal,
+): Promise<{ readonly different: boolean; readonly damaged: readonly string[] }> {
+  const key: Key = new Uint32Array(4);
+  const content = new Uint32Array(4);
+  const damaged: string[] = [];
+  let [different, looked] = [false, 0];
+  for (const shard of files.shards()) {
+    for (const name of files.names(shard)) {
+      looked += 1;
+      if (looked % pageFiles === 0) {
+        await setImmediate();
+        signal.throwIfAborted();
+      }
+      const id = idOfName(name);
+      if (id !== undefined) {
+        writeKey(id, key);
+        const place = table.find(key);
+        if (place >= 0) {
+          table.markSeen(place);
+          continue;
+        }
+      }
+      const file = `${shard}/${name}`;
+      const found = files.read(file);
+      if (found === undefined) {
+        damaged.push(file);
+        different = true;
+        continue;
+      }
+      writeKey(found.id, key);
+      const place = table.find(key);
+      if (place >= 0) {
+        table.markSeen(place);
+        continue;
+      }
+      different = true;
+      hasher.hash(found.bytes, content);
+      table.set(key, content, true);
+    }
+  }
+  const missing = [...table.unseen()];
+  for (const each of missing) table.remove(each);
+  table.forgetSeen();
+  return { different: different || missing.length > 0, damaged };
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { systemCode } from "../errors.ts";
+import { writeFailure } from "../process/writefailure.ts";
+import { contentHasher, type Seed } from "./content.ts";
+import { DocumentTable } from "./table.ts";
+
+/** What is remembered of a collection from one export to the next. Losing it costs time, never a document. */
+export interface CollectionState {
+  /** Of the content hashes: chosen at random, so that nobody can make two documents that hash alike. */
+  readonly seed: Seed;
+  readonly table: DocumentTable;
+  /** Of a collection with a timestamp field: documents before this time are known. Milliseconds since 1970. */
+  readonly known: number | undefined;
+}
+
+/*
+ * magic (16 bytes) · seed (2 words) · number of records (1 word) · 0 or 1, whether a time follows (1 word) ·
+ * the time (float64) · records of 8 words · xxHash-128 of all that, with the seed 0, as 32 digits
+ */
+const magic = "rclone-mongo 1\n\0";
+const headerBytes = 40;
+const checkBytes = 32;
+const recordBytes = 32;
+
+export function newSeed(): Seed {
+  const bytes = randomBytes(8);
+  return [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
+}
+
+export function newSecret(): number {
+  return randomBytes(4).readUInt32LE();
+}
+
+/**
+ * Reads a state file; undefined where there is none, or one that is damaged or of another version, since
+ * it can be made anew. `expected`: how many documents there will be.
+ */
+export async function readState(
+  file: string,
+  expected: number,
+): Promise<CollectionState | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  const end = bytes.length - checkBytes;
+  if (end < headerBytes || bytes.toString("latin1", 0, magic.length) !== magic) return undefined;
+  const count = bytes.readUInt32LE(24);
+  if (end !== headerBytes + count * recordBytes) return undefined;
+  const check = await contentHasher([0, 0]);
+  if (check.digits(bytes.subarray(0, end)) !== bytes.toString("latin1", end)) return undefined;
+  // Copied, so that it lies on a boundary of words.
+  const records = new Uint32Array(count * (recordBytes / 4));
+  new Uint8Array(records.buffer).set(bytes.subarray(headerBytes, end));
+  return {
+    seed: [bytes.readUInt32LE(16), bytes.readUInt32LE(20)],
+    table: DocumentTable.of(records, expected, newSecret()),
+    known: bytes.readUInt32LE(28) === 1 ? bytes.readDoubleLE(32) : undefined,
+  };
+}
+
+/** Writes a state file: a temporary name, renamed; the caller syncs. Throws failed(). */
+export async function writeState(file: string, state: CollectionState): Promise<void> {
+  const records = state.table.records();
+  const header = Buffer.alloc(headerBytes);
+  header.write(magic, "latin1");
+  header.writeUInt32LE(state.seed[0], 16);
+  header.writeUInt32LE(state.seed[1], 20);
+  header.writeUInt32LE(records.length / (recordBytes / 4), 24);
+  header.writeUInt32LE(state.known === undefined ? 0 : 1, 28);
+  header.writeDoubleLE(state.known ?? 0, 32);
+  const body = new Uint8Array(records.buffer, records.byteOffset, records.byteLength);
+  const check = await contentHasher([0, 0]);
+  const digits = check.digits(header, body);
+  const temporary = `${file}.tmp`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    const handle = await open(temporary, "w", 0o600);
+    try {
+      for (const part of [header, body, Buffer.from(digits)]) await handle.writeFile(part);
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw writeFailure(file, error);
+  }
+}

@@ -1,0 +1,70 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { failed, refused, systemCode } from "../errors.ts";
+import { DocumentFiles } from "./files.ts";
+import { heldCollections, heldDatabases, isCollection } from "./held.ts";
+import { readMetadata, type Metadata } from "./metadata.ts";
+import { collectionPlace, metadataName, orderName, placeOf } from "./place.ts";
+
+/** A collection as an export holds it. */
+export interface StoredCollection {
+  readonly metadata: Metadata;
+  readonly directory: string;
+  readonly files: DocumentFiles;
+}
+
+/**
+ * The collections that a directory holds. Throws failed() for one that is no export or is damaged,
+ * refused() for one that an export left in the middle.
+ */
+export function storedCollections(root: string): readonly StoredCollection[] {
+  const found: StoredCollection[] = [];
+  for (const database of heldDatabases(root)) {
+    for (const held of heldCollections(root, database)) {
+      if (!isCollection(root, held)) {
+        const directory = path.join(root, database, held.collection);
+        throw failed(`${directory}: expected ${metadataName}, found none`, {
+          hint: "bring the whole directory back from the backup, or leave this collection out of it",
+        });
+      }
+      const place = placeOf(root, held.database, held.collection);
+      if (existsSync(place.unfinished))
+        throw refused(`${place.directory}: an export was ended while it wrote there`, {
+          hint: `run mongo-export again, or restore from the last good backup; without ${place.unfinished} it is taken as it is`,
+        });
+      const file = path.join(place.directory, metadataName);
+      const metadata = readMetadata(readFileSync(file), file);
+      const right = collectionPlace(root, metadata.database, metadata.collection).directory;
+      if (right !== place.directory)
+        throw failed(`${file}: expected it in ${right}: it is that of another collection`);
+      const { directory } = place;
+      found.push({ metadata, directory, files: new DocumentFiles(directory) });
+    }
+  }
+  if (found.length === 0)
+    throw failed(`--from: expected an export of mongo-export in ${root}, found none`);
+  return found;
+}
+
+/** The files of a collection's documents; of a capped one in the order of its documents. */
+export function* storedFiles({ metadata, directory, files }: StoredCollection): Generator<string> {
+  const ordered = metadata.capped ? readOrder(path.join(directory, orderName)) : [];
+  yield* ordered;
+  const done = new Set(ordered);
+  for (const shard of files.shards())
+    for (const name of files.names(shard)) {
+      const file = `${shard}/${name}`;
+      if (!done.has(file)) yield file;
+    }
+}
+
+function readOrder(file: string): readonly string[] {
+  try {
+    return readFileSync(file, "latin1").split("\n").slice(0, -1);
+  } catch (cause) {
+    throw failed(`cannot read ${file} (${systemCode(cause) ?? String(cause)})`, {
+      hint: "the order of a capped collection stands in it: bring it back from the backup",
+      cause,
+    });
+  }
+}

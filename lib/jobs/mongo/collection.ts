@@ -1,0 +1,164 @@
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import type { ClientSession } from "mongodb";
+import { Failure, systemCode } from "../../errors.ts";
+import { KeptDocuments, type Checks } from "../../documents/kept.ts";
+import { isCapped, metadataBytes, type Listed } from "../../documents/metadata.ts";
+import {
+  collectionPlace,
+  documentPath,
+  metadataName,
+  orderName,
+  type CollectionPlace,
+} from "../../documents/place.ts";
+import type { ReadMode } from "../../documents/rules.ts";
+import { indexesOf, isServerError, serverFailure, type Server } from "../../documents/server.ts";
+import { writeFailure } from "../../process/writefailure.ts";
+import { writeAtomically } from "../../state/atomic.ts";
+import { readCollection, withSnapshot } from "./read.ts";
+import type { MongoWorld } from "./world.ts";
+
+/** A collection or view that is exported. */
+export interface PlannedCollection {
+  readonly server: Server;
+  readonly database: string;
+  readonly listed: Listed;
+  readonly mode: ReadMode;
+}
+
+export interface CollectionOptions {
+  /** The directory of the whole export. */
+  readonly root: string;
+  readonly dryRun: boolean;
+  readonly checks: Checks;
+  readonly session: ClientSession | undefined;
+  /** Gets what has to be settled, however this ends. */
+  readonly onOpened: (kept: KeptDocuments) => void;
+  readonly onProgress: (documents: number) => void;
+}
+
+/** What came of a collection. */
+export interface CollectionResult {
+  readonly database: string;
+  readonly collection: string;
+  readonly kind: "collection" | "view";
+  readonly documents: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  /** Bytes of the documents that were read. */
+  readonly bytes: number;
+  /** Whether options or indexes are other ones, or the collection is new. */
+  readonly metadataChanged: boolean;
+}
+
+/**
+ * Exports a collection: writes what is new or changed, and when all has been read removes what is gone.
+ * What was written before an error is kept and remembered; nothing is removed then. Throws a partial failure where only this
+ * collection can't be read, failed() where the export can't go on.
+ */
+export async function exportCollection(
+  planned: PlannedCollection,
+  options: CollectionOptions,
+  world: MongoWorld,
+): Promise<CollectionResult> {
+  const { server, database, listed } = planned;
+  const what = `cannot read ${database}.${listed.name}`;
+  try {
+    return await readAndKeep(planned, options, world);
+  } catch (error) {
+    const failure = serverFailure(error, server.uri, what);
+    throw isServerError(error) ? new Failure("partial", failure.message) : failure;
+  }
+}
+
+async function readAndKeep(
+  planned: PlannedCollection,
+  options: CollectionOptions,
+  world: MongoWorld,
+): Promise<CollectionResult> {
+  const { server, database, listed, mode } = planned;
+  const { root, dryRun, checks } = options;
+  const place = collectionPlace(root, database, listed.name);
+  const kind = listed.type === "view" ? "view" : "collection";
+  const capped = isCapped(listed.options);
+  const db = server.client.db(database);
+  const indexes = kind === "view" ? [] : await indexesOf(db, listed.name);
+  const { name: collection, options: details } = listed;
+  const metadata = { database, collection, kind, options: details, indexes, capped } as const;
+  const metadataChanged = await writeIfOther(place, metadataName, metadataBytes(metadata), dryRun);
+  const base = { database, collection, kind, metadataChanged } as const;
+  if (kind === "view") return { ...base, documents: 0, added: 0, changed: 0, removed: 0, bytes: 0 };
+  const expected = await db.collection(collection).estimatedDocumentCount();
+  const kept = await KeptDocuments.open(place, { checks, dryRun, expected, signal: world.signal });
+  const order = capped ? new Order() : undefined;
+  options.onOpened(kept);
+  // A server reads a capped collection at no other time than now, and its order is that of the whole.
+  await withSnapshot(
+    capped ? undefined : options.session,
+    kept,
+    async (session) =>
+      readCollection(
+        {
+          db,
+          collection,
+          mode: capped ? { kind: "full" } : mode,
+          session,
+          serverNow: server.now,
+          ...(order === undefined ? {} : { onDocument: (id) => order.add(documentPath(id)) }),
+          onPage: () => options.onProgress(kept.seen),
+        },
+        kept,
+        world,
+      ),
+    () => world.events.detail(2, `${database}.${collection}: read without a snapshot`),
+  );
+  if (order !== undefined) await writeIfOther(place, orderName, order.bytes(), dryRun);
+  kept.removeGone();
+  return { ...base, documents: kept.documents, ...kept.counts };
+}
+
+/** Writes a file of a collection's where it holds something else; tells whether it did. */
+async function writeIfOther(
+  { directory }: CollectionPlace,
+  name: string,
+  bytes: Buffer,
+  dryRun: boolean,
+): Promise<boolean> {
+  const file = path.join(directory, name);
+  try {
+    if (bytes.equals(await readFile(file))) return false;
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+  if (!dryRun) {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw writeFailure(directory, error);
+    }
+    await writeAtomically(file, bytes);
+  }
+  return true;
+}
+
+/** The files of a capped collection in the order of their documents, a line each. */
+class Order {
+  readonly #parts: Buffer[] = [];
+  #lines: string[] = [];
+
+  add(file: string): void {
+    if (this.#lines.push(`${file}\n`) >= 10_000) this.#pack();
+  }
+
+  bytes(): Buffer {
+    this.#pack();
+    return Buffer.concat(this.#parts);
+  }
+
+  /** As text of one byte a character it takes half the memory and less. */
+  #pack(): void {
+    this.#parts.push(Buffer.from(this.#lines.join(""), "latin1"));
+    this.#lines = [];
+  }
+}

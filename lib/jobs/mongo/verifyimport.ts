@@ -1,0 +1,56 @@
+import { idOf } from "../../documents/bson.ts";
+import { writeKey } from "../../documents/key.ts";
+import { holdsAll, nameOf } from "../../documents/metadata.ts";
+import { documentPath } from "../../documents/place.ts";
+import { collectionsOf, findRaw, indexesOf, pagesOf, rawBytes } from "../../documents/server.ts";
+import type { Target } from "./target.ts";
+import type { Existing } from "./existing.ts";
+import type { MongoWorld } from "./world.ts";
+
+/** Reads a collection back, and tells what is not as the export holds it. Throws what the driver throws. */
+export async function verifyImport(
+  { stored, server, database }: Target,
+  { table, hasher }: Existing,
+  world: MongoWorld,
+): Promise<readonly string[]> {
+  const { metadata } = stored;
+  const problems: string[] = [];
+  const listed = (await collectionsOf(server, database)).find(
+    ({ name }) => name === metadata.collection,
+  );
+  if (listed === undefined) return ["expected it on the server, found nothing"];
+  if (!holdsAll(metadata.options, listed.options))
+    problems.push("its options came out otherwise than the export holds them");
+  if (metadata.kind === "view") return problems;
+  const db = server.client.db(database);
+  const key = new Uint32Array(4);
+  const content = new Uint32Array(4);
+  for await (const page of pagesOf(findRaw(db, metadata.collection, {}, {}), world.signal)) {
+    for (const document of page) {
+      const bytes = rawBytes(document);
+      const id = idOf(bytes);
+      if (id === undefined) continue;
+      writeKey(id, key);
+      hasher.hash(bytes, content);
+      const place = table.find(key);
+      if (place < 0) problems.push(`${documentPath(id)}: on the server, and not in the export`);
+      else {
+        if (!table.hasContent(place, content))
+          problems.push(`${documentPath(id)}: came out otherwise than the export holds it`);
+        table.markSeen(place);
+      }
+    }
+  }
+  const missing = [...table.unseen()].length;
+  if (missing > 0) problems.push(`${missing} documents are not on the server`);
+  const found = new Map(
+    (await indexesOf(db, metadata.collection)).map((index) => [nameOf(index), index]),
+  );
+  for (const index of metadata.indexes) {
+    const name = nameOf(index);
+    const made = found.get(name);
+    if (made === undefined || !holdsAll(index, made))
+      problems.push(`the index ${name} is not as the export holds it`);
+  }
+  return problems;
+}
