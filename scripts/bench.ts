@@ -19,7 +19,8 @@ function say(text: string): void {
 
 /** The rclones of a case: what is compared with rclone is compared with both. */
 function rclonesFor(name: CaseName, wanted: Options["rclone"]): readonly Rclone[] {
-  if (["help", "du", "names", "ledger", "status"].includes(name)) return [newRclone];
+  if (["help", "du", "names", "ledger", "status", "mongo", "split"].includes(name))
+    return [newRclone];
   if (wanted !== undefined) return [wanted === "old" ? oldRclone : newRclone];
   return name === "sync" || name === "verify" ? rclones : [newRclone];
 }

@@ -17,6 +17,7 @@ import { newRclone, oldRclone } from "./helpers/rclones.ts";
 const tiny = [
   ...["--files", "40", "--many", "60", "--verify-size", "1M", "--runs", "1"],
   ...["--versions", "400", "--restore-files", "20", "--restore-size", "1M", "--backups", "2"],
+  ...["--dump-size", "1M"],
 ];
 
 const document = v.object({
@@ -110,6 +111,9 @@ test("every case is measured, with both rclones where it is compared with rclone
       ["restore", current, "bytes", 1],
       ["restore", current, "bytes", 1],
       ["restore", current, "bytes", 1],
+      ["split", null, "times", 1],
+      ["split", null, "times", 1],
+      ["split", null, "bytes", 2],
     ],
   );
   for (const found of results) {

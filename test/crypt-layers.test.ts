@@ -16,7 +16,7 @@ import { makeSandbox, obscuredPassword } from "./helpers/sandbox.ts";
 for (const rclone of eitherRclone(import.meta.url)) {
   test(`names under two crypt remotes, one over the other (${rclone.version})`, async (t) => {
     const sandbox = await makeSandbox(t, rclone);
-    const password = await obscuredPassword();
+    const password = obscuredPassword;
     const outer = { type: "crypt", password, filename_encoding: "base64" };
     const inner = { type: "crypt", password, password2: password };
     const store = path.join(sandbox.root, "crypt");

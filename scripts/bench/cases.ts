@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { formatBytes } from "../../lib/units/format.ts";
 import type { Rclone } from "../../test/helpers/rclones.ts";
 import { duCase } from "./du.ts";
+import { mongoCase } from "./mongo.ts";
 import { versionOf } from "./machine.ts";
 import { compare, expectThat, sideBySide, timed } from "./measure.ts";
 import type { TimedRun } from "./measure.ts";
@@ -19,6 +20,7 @@ import { MB, memoryRow, number, row } from "./report.ts";
 import type { Row } from "./report.ts";
 import { restoreCase } from "./restore.ts";
 import { runCase } from "./run.ts";
+import { splitCase } from "./split.ts";
 import { statusCase } from "./status.ts";
 import { makeData, makeTree, stretchTree } from "./tree.ts";
 
@@ -38,6 +40,8 @@ export const cases: Readonly<Record<CaseName, Case>> = {
   run: runCase,
   prune: pruneCase,
   restore: restoreCase,
+  mongo: mongoCase,
+  split: splitCase,
 };
 
 async function helpCase(place: Place, options: Options): Promise<Row[]> {

@@ -17,6 +17,8 @@ export const caseNames = [
   "run",
   "prune",
   "restore",
+  "mongo",
+  "split",
 ] as const;
 export type CaseName = (typeof caseNames)[number];
 
@@ -37,6 +39,8 @@ export interface Options {
   readonly restoreFiles: number;
   /** Bytes of the one large file that is restored. */
   readonly restoreBytes: number;
+  /** Bytes of the dump that is split. */
+  readonly dumpBytes: number;
   /** Timed pairs of each comparison. */
   readonly runs: number;
   /** Undefined: both in sync and verify, the new one in the others. */
@@ -51,11 +55,11 @@ export const help = `usage: npm run bench -- [options]
 Measures rclone-backup and the commands beside it against bare rclone, side by side, and prints a table.
 Works in a directory of its own, which it removes. Nothing is sent anywhere.
 
-  --only CASE       help, sync, memory, choose, verify, du, names, ledger, status, run, prune or
-                    restore; repeatable (default: all)
+  --only CASE       help, sync, memory, choose, verify, du, names, ledger, status, run, prune,
+                    restore, mongo or split; repeatable (default: all)
   --files N         files of the backup without changes (sync; default 100000)
   --many N          files of the large tree (memory, choose), lines of the listing (du), path segments
-                    (names), files of the ledger; default 1000000
+                    (names), files of the ledger, documents (mongo); default 1000000
   --verify-size N   bytes to verify, such as 4G (verify; default 4G)
   --backups N       backups that are run together (run; default 50)
   --versions N      stored versions (prune; default 1000000)
@@ -63,6 +67,7 @@ Works in a directory of its own, which it removes. Nothing is sent anywhere.
                     and with --only none unless this is given)
   --restore-files N files of 50 kB to restore (restore; default 20000)
   --restore-size N  bytes of one large file to restore (restore; default 10G)
+  --dump-size N     bytes of the dump (split; default 2G)
   --runs N          pairs of timed runs, of which medians are taken (default 5; fewer is no result)
   --rclone VERSION  old or new alone (default: both in sync and verify, new in the others)
   --work DIR        where to work: about 25 GB and 2.1 million inodes are needed (default: $TMPDIR or /var/tmp)
@@ -100,6 +105,7 @@ export function parseOptions(args: readonly string[], from: string): Options | u
         : positive("most-versions", most, 5 * versions),
     restoreFiles: positive("restore-files", values["restore-files"], 20_000),
     restoreBytes: Math.max(parseBytes(values["restore-size"] ?? "10G"), 1),
+    dumpBytes: Math.max(parseBytes(values["dump-size"] ?? "2G"), 1),
     runs: positive("runs", values.runs, 5),
     rclone,
     work: path.resolve(from, values.work ?? defaultWork()),
@@ -121,6 +127,7 @@ function parse(args: readonly string[]) {
         "most-versions": { type: "string" },
         "restore-files": { type: "string" },
         "restore-size": { type: "string" },
+        "dump-size": { type: "string" },
         runs: { type: "string" },
         rclone: { type: "string" },
         work: { type: "string" },
