@@ -12,7 +12,7 @@ import { caseNames, parseOptions } from "../scripts/bench/options.ts";
 import { row, table } from "../scripts/bench/report.ts";
 import { failureOf } from "./helpers/config-dir.ts";
 import { compiled, projectRoot, run, start } from "./helpers/command.ts";
-import { newRclone, oldRclone } from "./helpers/rclones.ts";
+import { cacheDirectory, newRclone, oldRclone } from "./helpers/rclones.ts";
 
 const tiny = [
   ...["--files", "40", "--many", "60", "--verify-size", "1M", "--runs", "1"],
@@ -64,7 +64,18 @@ async function setting(t: TestContext): Promise<Setting> {
     work,
     json,
     args: ["--import", "tsx", script, "--work", work, "--json", json],
-    env: { HOME: root, RCLONE_OLD: oldRclone.path, RCLONE_NEW: newRclone.path },
+    env: {
+      HOME: root,
+      RCLONE_OLD: oldRclone.path,
+      RCLONE_NEW: newRclone.path,
+      // The servers that a case starts are found there, or where a variable says.
+      RCLONE_BACKUPS_TEST_CACHE: cacheDirectory(),
+      ...Object.fromEntries(
+        Object.entries(process.env).flatMap(([name, value]) =>
+          /^RCLONE_BACKUPS_TEST_/.test(name) && value !== undefined ? [[name, value]] : [],
+        ),
+      ),
+    },
   };
 }
 
@@ -111,6 +122,10 @@ test("every case is measured, with both rclones where it is compared with rclone
       ["restore", current, "bytes", 1],
       ["restore", current, "bytes", 1],
       ["restore", current, "bytes", 1],
+      ["mongo", null, "times", 1],
+      ["mongo", null, "times", 1],
+      ["mongo", null, "bytes", 2],
+      ["mongo", null, "times", 1],
       ["split", null, "times", 1],
       ["split", null, "times", 1],
       ["split", null, "bytes", 2],
