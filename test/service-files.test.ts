@@ -103,6 +103,7 @@ test("a service sees every file that it backs up, and may write where a backup w
     "KillMode=mixed",
     "TimeoutStartSec=infinity",
     "ProtectSystem=strict",
+    "ReadOnlyPaths=/run",
     "ReadWritePaths=-/mnt/backup",
     "ReadWritePaths=-/srv/data",
     "StateDirectory=rclone-backups",
@@ -118,11 +119,14 @@ test("a service sees every file that it backs up, and may write where a backup w
   assert.ok(inTmp.includes("ProtectKernelModules=yes"));
   assert.ok(inTmp.includes("ProtectSystem=strict"));
   assert.ok(!inTmp.some((line) => line.startsWith("ReadWritePaths=")));
+  const inRun = service({ access: { used: ["/run/media/disk"], writable: ["/run"] } });
+  assert.ok(inRun.includes("ReadWritePaths=-/run"));
+  assert.ok(!inRun.includes("ReadOnlyPaths=/run"));
   const modules = service({ access: { used: ["/usr"], writable: [] } });
   assert.ok(!modules.includes("ProtectKernelModules=yes"));
   const all = service({ access: { used: ["/"], writable: ["/"] } });
   assert.ok(all.includes("ProtectSystem=full"));
-  assert.ok(!all.some((line) => /^(ReadWritePaths|ProtectHome|PrivateTmp)=/.test(line)));
+  assert.ok(!all.some((line) => /^(Read(Write|Only)Paths|ProtectHome|PrivateTmp)=/.test(line)));
 
   const spool = "ReadWritePaths=-/var/spool/postfix/maildrop";
   assert.ok(!plain.includes(spool));

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { makeUnits } from "../lib/jobs/units.ts";
 import { compiled, run } from "./helpers/command.ts";
 import type { Result } from "./helpers/command.ts";
+import { newRclone } from "./helpers/rclones.ts";
 import { makeSandbox } from "./helpers/sandbox.ts";
 import type { Sandbox } from "./helpers/sandbox.ts";
 import { tool } from "./helpers/tools.ts";
@@ -165,15 +166,43 @@ test("what was edited, or is somebody else's, is never replaced without --force"
   assert.match(await read("etc/logrotate.d/rclone-backups"), /"\/var\/log\/b\.log" \{/);
 });
 
+test("rclone's configuration is read with the password that the service is handed, and a log's directory is told", async (t) => {
+  const world = await makeWorld(t);
+  const { sandbox, units, read, to } = world;
+  await addBackup(world, "data");
+  const password = path.join(sandbox.root, "rclone-password");
+  await writeFile(password, "open sesame\n", { mode: 0o600 });
+  const set = ["--password-command", `cat ${password}`, "--config", sandbox.rcloneConf];
+  // Only newer versions can be told without a dialogue.
+  const args = ["config", "encryption", "set", ...set];
+  const encrypted = await run(newRclone.path, args, { env: sandbox.env });
+  assert.equal(encrypted.code, 0, encrypted.stderr);
+  const without = await units("--systemd");
+  assert.equal(without.code, 2);
+  assert.match(without.stderr, /expected the password of the encrypted file, found none/);
+  const log = ["--log", "/var/log/b c/run.log"];
+  const result = await units("--systemd", "--rclone-password", password, ...log);
+  assert.deepEqual([result.code, result.stderr], [0, ""]);
+  assert.ok((await read(service)).includes(`LoadCredential=rclone-password:${password}\n`));
+  const step = "  test -d '/var/log/b c' || install -d -m 0700 '/var/log/b c'\n";
+  assert.ok(result.stdout.includes(step), result.stdout);
+  await mkdir(path.join(to, "var/log/b c"), { recursive: true });
+  const again = await units("--systemd", "--rclone-password", password, ...log);
+  assert.doesNotMatch(again.stdout, /install -d/);
+});
+
 test("what serves nothing any more is told, with how to be rid of it", async (t) => {
   const world = await makeWorld(t);
   await addBackup(world, "data", "[schedule]\ncron = 0 4 * * *\n");
-  const all = await world.units("--systemd");
+  const all = await world.units("--systemd", "--log", "/var/log/backups.log");
   assert.match(all.stdout, /enable --now rclone-backups-due\.timer\n/);
   await addBackup(world, "data");
   const { stdout } = await world.units("--systemd");
   assert.match(stdout, /systemctl disable --now rclone-backups-due\.timer\n/);
-  assert.match(stdout, /rm \S+rclone-backups-due\.service \S+rclone-backups-due\.timer /);
+  assert.match(
+    stdout,
+    /rm \S+rclone-backups-due\.service \S+rclone-backups-due\.timer \S+logrotate\.d\/rclone-backups /,
+  );
 });
 
 test("the job of cron that units wrote backs up, and has nothing to say", async (t) => {

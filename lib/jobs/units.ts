@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { access, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { usage } from "../errors.ts";
 import { cronFiles } from "../service/cron.ts";
@@ -10,7 +10,7 @@ import { stateRoot } from "../state/directory.ts";
 import type { OpenOptions } from "./openbackup.ts";
 import type { World } from "./session.ts";
 import { needsOfAll, type Needs } from "./units/access.ts";
-import { nextSteps, removalSteps, type UnitsKind } from "./units/next.ts";
+import { logDirectoryStep, nextSteps, removalSteps, type UnitsKind } from "./units/next.ts";
 import { compareFiles, ownFiles, writeFiles, type PlacedFile } from "./units/place.ts";
 
 export interface UnitsRequest extends OpenOptions {
@@ -49,7 +49,7 @@ export interface UnitsResult {
 export async function makeUnits(request: UnitsRequest, world: World): Promise<UnitsResult> {
   const { kind, to, dryRun, force } = request;
   const writable = request.writable.map((path) => absolute("--writable", path));
-  const needs = await needsOfAll({ ...request, writable }, world);
+  const needs = await needsOfAll({ ...request, writable }, await asTheService(request, world));
   const options = await serviceOptions(request, needs, world);
   const root = to === undefined ? "/" : resolve(world.cwd, to);
   const placed = (file: ServiceFile): ServiceFile => ({ ...file, path: join(root, file.path) });
@@ -79,8 +79,34 @@ export async function makeUnits(request: UnitsRequest, world: World): Promise<Un
     world.events.warn(
       "mail: a service that isn't root's can't hand mail to a sendmail that changes its group, as Postfix's does; set smtp, such as smtp://localhost:25",
     );
-  const steps = [...removalSteps(kind, options, obsolete), ...nextSteps(kind, options, paths)];
+  const steps = [
+    ...removalSteps(kind, options, obsolete),
+    ...(await logSteps(options, root)),
+    ...nextSteps(kind, options, paths),
+  ];
   return { kind, dryRun, files, next: to === undefined ? steps : [copyFirst(root), ...steps] };
+}
+
+/** The service reads rclone's configuration with the password it is handed, so it is read with that here, too. */
+async function asTheService({ rclonePassword }: UnitsRequest, world: World): Promise<World> {
+  if (rclonePassword === undefined || !(await isThere(rclonePassword))) return world;
+  const env = { RCLONE_BACKUPS_RCLONE_PASSWORD: `file:${rclonePassword}`, ...world.env };
+  return { ...world, env };
+}
+
+/** Neither systemd nor a shell makes the directory of the file that it appends to. */
+async function logSteps(options: ServiceOptions, root: string): Promise<string[]> {
+  if (options.logFile === undefined) return [];
+  const directory = dirname(options.logFile);
+  const isUsual = directory === "/var/log" || (await isThere(join(root, directory)));
+  return isUsual ? [] : [logDirectoryStep(options, directory)];
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function copyFirst(root: string): string {
@@ -101,7 +127,8 @@ function filesOf(kind: UnitsKind, options: ServiceOptions): ServiceFile[] {
 
 /** Where a call with other options or configurations may have written. */
 function everyPath(kind: UnitsKind, options: ServiceOptions): string[] {
-  const variants = [options, { ...options, at: undefined, user: "root" }].map((variant) =>
+  const logged = { ...options, logFile: options.logFile ?? "/var/log/rclone-backups.log" };
+  const variants = [logged, { ...logged, at: undefined, user: "root" }].map((variant) =>
     filesOf(kind, { ...variant, schedules: "some" }).map(({ path }) => path),
   );
   return [...new Set(variants.flat())];

@@ -69,6 +69,8 @@ function writing({ access, state, localMail }: ServiceOptions): string[] {
     : [
         "ProtectSystem=strict",
         "ProtectHome=read-only",
+        // Together with ProtectKernelTunables, systemd 252 was seen to leave it writable.
+        ...(paths.includes("/run") ? [] : ["ReadOnlyPaths=/run"]),
         // A disk that isn't plugged in is the guards' business, not a reason not to start.
         ...paths.map((path) => `ReadWritePaths=${unitWord(`-${path}`)}`),
       ];

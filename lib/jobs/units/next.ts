@@ -18,6 +18,14 @@ export function nextSteps(
     : [];
 }
 
+/** What makes the directory of a log that whoever runs the backups writes to. */
+export function logDirectoryStep({ scope, user }: ServiceOptions, directory: string): string {
+  const owner = scope === "system" && user !== "root" ? ["-o", user] : [];
+  const make = ["install", "-d", "-m", "0700", ...owner, directory];
+  // install would change the mode of one that is there.
+  return `test -d ${shellWords([directory])} || ${shellWords(make)}`;
+}
+
 function systemd({ scope, schedules }: ServiceOptions): string[] {
   const systemctl = scope === "system" ? "systemctl" : "systemctl --user";
   const journal = scope === "system" ? "journalctl -u" : "journalctl --user -u";
