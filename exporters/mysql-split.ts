@@ -31,7 +31,8 @@ const command = withCommonOptions(
       "--program <program>",
       "with --dump: the dump program; the one on the PATH unless given",
     )
-    .option("--chunk-size <size>", "of the files that a large table is cut into", "8M"),
+    .option("--chunk-size <size>", "of the files that a large table is cut into", "8M")
+    .option("--replace", "take the place of a dump of something else, such as another database"),
 )
   .addHelpText(
     "after",
@@ -65,26 +66,16 @@ async function act(
   context: CommandContext,
 ): Promise<Outcome> {
   expectNoConfiguration(name, options);
-  const { to } = options;
-  if (to === undefined) throw usage("expected --to DIRECTORY, found none");
-  const [{ splitDump }, { parseChunkSize }, { MysqlScanner }, report] = await Promise.all([
+  const [{ splitDump }, { splitOptions }, { MysqlScanner }, { tellSplit }] = await Promise.all([
     import("../lib/jobs/split.ts"),
-    import("../lib/jobs/split/chunksize.ts"),
+    import("../lib/jobs/split/options.ts"),
     import("../lib/dumps/mysql.ts"),
     import("../lib/output/splitreport.ts"),
   ]);
-  const { terminal } = context;
-  const chunkSize = parseChunkSize(options.chunkSize);
-  const result = await splitDump(
-    new MysqlScanner(),
-    await dumpOf(words, options, context),
-    { directory: to, chunkSize, dryRun: options.dryRun === true, command: `${name} ${to}` },
-    processWorld(context),
-  );
-  if (options.json === true) await terminal.result(report.splitJson(result));
-  else if (result.dryRun) await terminal.result(report.splitLines(result));
-  else terminal.detail(2, report.splitLines(result).trimEnd());
-  terminal.detail(1, report.splitText(result));
+  const how = splitOptions(name, options);
+  const dump = await dumpOf(words, options, context);
+  const result = await splitDump(new MysqlScanner(), dump, how, processWorld(context));
+  await tellSplit(result, context.terminal, options.json === true);
   return "done";
 }
 

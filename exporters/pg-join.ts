@@ -50,20 +50,20 @@ async function act(directory: string, options: Options, context: CommandContext)
     throw usage("expected one of --output and --verify or --dry-run, found both");
   if (json === true && !verifies && output === undefined)
     throw usage("expected --json with --output or --verify: the dump goes to standard output");
-  const [{ joinChunks, joinIntoFile }, { choosePgTables }, report] = await Promise.all([
-    import("../lib/jobs/join.ts"),
-    import("../lib/dumps/pgchoose.ts"),
-    import("../lib/output/splitreport.ts"),
-  ]);
+  const [{ joinChunks, joinIntoFile, verifyChunks }, { choosePgTables }, report] =
+    await Promise.all([
+      import("../lib/jobs/join.ts"),
+      import("../lib/dumps/pgchoose.ts"),
+      import("../lib/output/splitreport.ts"),
+    ]);
   const { terminal } = context;
   const choose = tables.length === 0 ? undefined : choosePgTables(tables);
   const job = { directory, choose, command: `${name} ${directory}` };
   const world = processWorld(context);
-  const result =
-    output === undefined
-      ? await joinChunks(job, world, async (bytes) => {
-          if (!verifies) await terminal.data(bytes);
-        })
+  const result = verifies
+    ? await verifyChunks(job, world)
+    : output === undefined
+      ? await joinChunks(job, world, async (bytes) => terminal.data(bytes))
       : await joinIntoFile(output, job, world);
   if (json === true) await terminal.result(report.joinJson(result, verifies));
   terminal.detail(1, report.joinText(result, verifies ? "verified" : "joined"));

@@ -33,7 +33,8 @@ const command = withCommonOptions(
       "with --dump: the dump program; the one on the PATH unless given",
     )
     .option("--new-key", "with --dump: another key for \\restrict than in the dump before")
-    .option("--chunk-size <size>", "of the files that a large table is cut into", "8M"),
+    .option("--chunk-size <size>", "of the files that a large table is cut into", "8M")
+    .option("--replace", "take the place of a dump of something else, such as another database"),
 )
   .addHelpText(
     "after",
@@ -69,26 +70,16 @@ async function act(
   context: CommandContext,
 ): Promise<Outcome> {
   expectNoConfiguration(name, options);
-  const { to } = options;
-  if (to === undefined) throw usage("expected --to DIRECTORY, found none");
-  const [{ splitDump }, { parseChunkSize }, { PgScanner }, report] = await Promise.all([
+  const [{ splitDump }, { splitOptions }, { PgScanner }, { tellSplit }] = await Promise.all([
     import("../lib/jobs/split.ts"),
-    import("../lib/jobs/split/chunksize.ts"),
+    import("../lib/jobs/split/options.ts"),
     import("../lib/dumps/pgscanner.ts"),
     import("../lib/output/splitreport.ts"),
   ]);
-  const { terminal } = context;
-  const chunkSize = parseChunkSize(options.chunkSize);
-  const result = await splitDump(
-    new PgScanner(),
-    await dumpOf(words, to, options, context),
-    { directory: to, chunkSize, dryRun: options.dryRun === true, command: `${name} ${to}` },
-    processWorld(context),
-  );
-  if (options.json === true) await terminal.result(report.splitJson(result));
-  else if (result.dryRun) await terminal.result(report.splitLines(result));
-  else terminal.detail(2, report.splitLines(result).trimEnd());
-  terminal.detail(1, report.splitText(result));
+  const how = splitOptions(name, options);
+  const dump = await dumpOf(words, how.directory, options, context);
+  const result = await splitDump(new PgScanner(), dump, how, processWorld(context));
+  await tellSplit(result, context.terminal, options.json === true);
   return "done";
 }
 

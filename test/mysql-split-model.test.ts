@@ -28,7 +28,7 @@ async function split(directory: string, dump: string): Promise<SplitResult> {
   return splitDump(
     new MysqlScanner(),
     async (take) => take(streamInput("test", Readable.from(pieces, { objectMode: false }))),
-    { directory, chunkSize: 64 * 1024, dryRun: false, command: "test" },
+    { directory, chunkSize: 64 * 1024, dryRun: false, replace: true, command: "test" },
     world,
   );
 }

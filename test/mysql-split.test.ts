@@ -1,13 +1,32 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import * as fc from "fast-check";
 import { MysqlScanner } from "../lib/dumps/mysql.ts";
 import type { Section } from "../lib/dumps/scanner.ts";
-import { run, start } from "./helpers/command.ts";
-import { exporter, makeSplitting, mysqlDump, someRows, traces } from "./helpers/splitting.ts";
+import { Failure } from "../lib/errors.ts";
+import { joinChunks } from "../lib/jobs/join.ts";
+import { run, start, type Result } from "./helpers/command.ts";
+import {
+  damage,
+  exporter,
+  makeSplitting,
+  mysqlDump,
+  someRows,
+  traces,
+} from "./helpers/splitting.ts";
 
 /* Dumps of MySQL as files that change as little as the tables do. */
 
@@ -183,16 +202,12 @@ test("files that were damaged or lost come back, and a lost manifest too", async
   await splitText(dump);
   const files = (await readdir(to)).filter((name) => name.includes("orders.data"));
   const [damaged = "", lost = ""] = files.slice(2);
-  const file = path.join(to, damaged);
-  const bytes = await readFile(file);
-  bytes[500] = (bytes[500] ?? 0) ^ 1;
-  await writeFile(file, bytes);
+  await damage(path.join(to, damaged));
   const verified = await join(["--verify"]);
   assert.equal(verified.code, 4);
   assert.ok(verified.stderr.includes(`${damaged}: expected the hash`), verified.stderr);
   const joined = await join([]);
-  assert.equal(joined.code, 4);
-  assert.ok(dump.startsWith(joined.stdout), "nothing damaged is handed on");
+  assert.deepEqual([joined.code, joined.stdout], [4, ""]);
   await rm(path.join(to, lost));
   assert.match(
     (await join(["--verify"])).stderr,
@@ -217,6 +232,102 @@ test("files that were damaged or lost come back, and a lost manifest too", async
   }
   await writeFile(manifest, text.replace('"version":1', '"version":2'));
   assert.match((await split([], { input: dump })).stderr, /found version 2/);
+});
+
+test("a file that is damaged between both reads ends the dump before it", async (t) => {
+  const { to, splitText } = await makeSplitting(t);
+  const dump = mysqlDump(shop);
+  await splitText(dump);
+  const files = (await readdir(to)).filter((name) => name.includes("orders.data")).toSorted();
+  const world = {
+    signal: new AbortController().signal,
+    now: () => new Date(),
+    events: { warn: assert.fail, detail: () => {}, progress: () => {} },
+  };
+  const handedOn: string[] = [];
+  await assert.rejects(
+    joinChunks({ directory: to, command: "test" }, world, async (bytes) => {
+      if (handedOn.length === 0) await damage(path.join(to, files.at(-1) ?? ""));
+      handedOn.push(bytes.toString());
+    }),
+    (error: unknown) => error instanceof Failure && error.outcome === "difference",
+  );
+  assert.ok(handedOn.length > files.length && dump.startsWith(handedOn.join("")));
+});
+
+test("a dump of something else is refused, unless it is to take the place", async (t) => {
+  const { to, root, split, splitText, join, cat } = await makeSplitting(t);
+  const dump = mysqlDump(shop);
+  const posts = mysqlDump([{ name: "posts", rows: someRows(2000) }]);
+  const blog = posts.replace("Database: shop", "Database: blog");
+  await splitText(dump);
+  const manifest = path.join(to, ".split/manifest");
+  const text = await readFile(manifest, "utf8");
+  for (const [args, input] of [
+    [[], blog],
+    [["-n"], blog],
+    [[], mysqlDump([])],
+  ] as const) {
+    const result = await split(args, { input });
+    assert.deepEqual([result.code, result.stdout], [5, ""], result.stderr);
+    assert.match(result.stderr, /none of its tables or databases; nothing.*\n.*hint: .*--replace/);
+    assert.equal((await cat()).toString(), dump);
+    assert.equal(await readFile(manifest, "utf8"), text);
+    assert.deepEqual(await readdir(path.join(to, ".split/staged")), []);
+  }
+  await rm(manifest);
+  assert.equal((await split([], { input: blog })).code, 5);
+  await splitText(dump);
+  await splitText(posts);
+  await splitText(blog, "--replace");
+  assert.equal((await cat()).toString(), blog);
+  await splitText(mysqlDump([]), "--replace");
+  await splitText(dump);
+  // Of PostgreSQL, even with names that are alike.
+  const pgDump =
+    "--\n-- PostgreSQL database dump\n--\n\n--\n-- PostgreSQL database dump complete\n--\n\n";
+  const pgSplit = async (...args: readonly string[]): Promise<Result> =>
+    run(process.execPath, [exporter("pg-split"), "--to", to, ...args], { input: pgDump });
+  const other = await pgSplit();
+  assert.equal(other.code, 5, other.stderr);
+  assert.match(other.stderr, /one of mysqldump, found one of pg_dump;/);
+  assert.equal((await cat()).toString(), dump);
+  assert.equal((await pgSplit("--replace")).code, 0);
+  assert.equal((await cat()).toString(), pgDump);
+  assert.equal((await split([], { input: mysqlDump([]) })).code, 5);
+  const inside = path.join(to, "out.sql");
+  await symlink(to, path.join(root, "alias"));
+  for (const file of [inside, path.join(root, "alias/out.sql")]) {
+    const joined = await join(["-o", file]);
+    assert.equal(joined.code, 2, joined.stderr);
+    assert.match(joined.stderr, /expected an output outside of .*split/);
+  }
+  assert.equal((await join(["--verify"])).code, 0);
+});
+
+test("symbolic links in the directory are refused, and nothing is done where they lead", async (t) => {
+  const { to, root, split, splitText, join } = await makeSplitting(t);
+  const dump = mysqlDump(shop);
+  await splitText(dump);
+  const outside = path.join(root, "outside");
+  const chunk = (await readdir(to)).find((name) => !name.startsWith(".")) ?? "";
+  for (const name of [".split", ".split/staged", ".split/manifest", chunk]) {
+    const [own, away] = [path.join(to, name), path.join(outside, path.basename(name))];
+    await mkdir(outside);
+    await rename(own, away);
+    if (name === ".split/staged") await writeFile(path.join(away, "00000000"), "not to be removed");
+    await symlink(away, own);
+    const before = await traces(outside);
+    for (const result of [await split([], { input: mysqlDump([]) }), await join(["--verify"])]) {
+      assert.equal(result.code, 5, result.stderr);
+      assert.match(result.stderr, /expected only files of a split dump in .*, found /);
+    }
+    assert.deepEqual(await traces(outside), before);
+    await rm(own);
+    await rename(away, own);
+    await rm(outside, { recursive: true });
+  }
+  assert.equal((await split([], { input: dump })).code, 0);
 });
 
 test("one table is joined without what creates its database", async (t) => {

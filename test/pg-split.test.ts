@@ -14,7 +14,7 @@ import {
   type PostgresVersion,
 } from "./helpers/postgres.ts";
 import { makeSandbox } from "./helpers/sandbox.ts";
-import { exporter } from "./helpers/splitting.ts";
+import { damage, exporter } from "./helpers/splitting.ts";
 
 /* Dumps of real PostgreSQL servers, split into files and joined again. */
 
@@ -165,14 +165,14 @@ for (const version of postgresVersions) {
     ];
     for (const [program = "", ...args] of ways) {
       const { stdoutBytes: dump } = await client(program, args);
-      const { code, stderr } = await split(["--to", to], { input: dump });
+      const { code, stderr } = await split(["--replace", "--to", to], { input: dump });
       assert.equal(code, 0, stderr);
       assertSame(concatenated(to), dump);
     }
     const archive = path.join(path.dirname(to), "archive");
     await client("pg_dump", ["--format=custom", `--file=${archive}`, "one"]);
     const { stdoutBytes: plain } = await client("pg_restore", ["--file=-", archive]);
-    const { code, stderr } = await split(["--to", to], { input: plain });
+    const { code, stderr } = await split(["--replace", "--to", to], { input: plain });
     assert.equal(code, 0, stderr);
     assertSame(concatenated(to), plain);
   });
@@ -298,6 +298,30 @@ test("a dump taken while writes go on is of one moment", async (t) => {
     writer.killGroup("SIGKILL");
     await writer.done;
   }
+});
+
+test("a damaged file amid rows: nothing is written, and psql has nothing to commit", async (t) => {
+  const { to, sql, splitAgain, join, bin, environment } = await makeWorld(t, "old");
+  await sql("CREATE DATABASE one; CREATE DATABASE two");
+  // An empty database first: its tables may come later.
+  await splitAgain("--dump", "one");
+  await sql(`CREATE TABLE first (a integer);${narrowRows("rows", 20_000)}`, "one");
+  await splitAgain("--chunk-size", "64K", "--dump", "one");
+  const files = readdirSync(to).filter((name) => name.endsWith("-public.rows.data.sql"));
+  const [, , damaged = ""] = files.toSorted();
+  await damage(path.join(to, damaged));
+  const joined = await join([to]);
+  assert.deepEqual([joined.code, joined.stdout], [4, ""]);
+  assert.ok(joined.stderr.includes(`${damaged}: expected the hash`), joined.stderr);
+  const script = '"$0" "$1" "$2" | psql -X -q -v ON_ERROR_STOP=1 --single-transaction -d two';
+  const piped = await run("sh", ["-c", script, process.execPath, exporter("pg-join"), to], {
+    env: { ...environment, PATH: `${bin}:${process.env["PATH"] ?? "/usr/bin:/bin"}` },
+  });
+  assert.ok(piped.stderr.includes(damaged), piped.stderr);
+  const found = "SELECT count(*) FROM pg_tables WHERE tablename IN ('first', 'rows')";
+  assert.deepEqual([await sql(found, "one"), await sql(found, "two")], ["2\n", "0\n"]);
+  // One that is whole comes alone.
+  assert.equal((await join(["--table", "public.first", to])).code, 0);
 });
 
 test("what is no whole dump in plain format changes nothing", async (t) => {

@@ -29,24 +29,44 @@ export function setPlace(directory: string): SetPlace {
 
 /**
  * The names of the set's files, in their order; undefined where there is no directory. Throws refused()
- * where something lies there that is none of ours, failed() where the directory can't be read.
+ * where something lies there that is none of ours, or a symbolic link, which would lead out of it; failed()
+ * where the directory can't be read.
  */
-export async function listSet({ directory }: SetPlace): Promise<string[] | undefined> {
+export async function listSet({ directory, state }: SetPlace): Promise<string[] | undefined> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
     if (systemCode(error) === "ENOENT") return undefined;
-    throw failed(`cannot read the directory ${directory} (${systemCode(error) ?? String(error)})`, {
-      cause: error,
-    });
+    throw unlisted(directory, error);
   });
   if (entries === undefined) return undefined;
   const names: string[] = [];
   for (const entry of entries) {
-    if (entry.name === stateName && entry.isDirectory()) continue;
+    if (entry.name === stateName && entry.isDirectory()) {
+      await expectNoLinks(directory, state);
+      continue;
+    }
     if (!entry.isFile() || parseChunkName(entry.name) === undefined)
       throw foreign(directory, entry.name);
     names.push(entry.name);
   }
   return names.toSorted();
+}
+
+async function expectNoLinks(directory: string, state: string): Promise<void> {
+  const entries = await readdir(state, { recursive: true, withFileTypes: true }).catch(
+    (error: unknown) => {
+      throw unlisted(state, error);
+    },
+  );
+  const link = entries.find((entry) => entry.isSymbolicLink());
+  if (link === undefined) return;
+  const file = path.relative(directory, path.join(link.parentPath, link.name));
+  throw foreign(directory, `${file}, a symbolic link`);
+}
+
+function unlisted(directory: string, cause: unknown): Error {
+  return failed(`cannot read the directory ${directory} (${systemCode(cause) ?? String(cause)})`, {
+    cause,
+  });
 }
 
 /** Says that a directory holds something that no run has put there. */

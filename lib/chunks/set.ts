@@ -14,6 +14,8 @@ export interface ChunkSet {
   readonly files: readonly SetFile[];
   /** The manifest as it stands there; undefined where it is lost or damaged. */
   readonly manifest: string | undefined;
+  /** The program that wrote the dump, as the manifest tells. */
+  readonly program: string | undefined;
   /** Files that the manifest names and that are gone. */
   readonly missing: readonly string[];
 }
@@ -28,7 +30,7 @@ export async function openSet(place: SetPlace, hash: HashBytes): Promise<ChunkSe
   if (manifest === undefined) {
     const files: SetFile[] = [];
     for (const name of names) files.push(await hashedFile(place, name, hash));
-    return { place, files, manifest: undefined, missing: [] };
+    return { place, files, manifest: undefined, program: undefined, missing: [] };
   }
   const known = new Set(manifest.files.map(({ name }) => name));
   const stranger = names.find((name) => !known.has(name));
@@ -38,6 +40,7 @@ export async function openSet(place: SetPlace, hash: HashBytes): Promise<ChunkSe
     place,
     files: manifest.files.filter(({ name }) => there.has(name)),
     manifest: text,
+    program: manifest.program,
     missing: manifest.files.map(({ name }) => name).filter((name) => !there.has(name)),
   };
 }

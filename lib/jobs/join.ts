@@ -1,11 +1,14 @@
 import { access, constants } from "node:fs/promises";
+import path from "node:path";
 import { openHash } from "../chunks/hash.ts";
 import { lockSet } from "../chunks/lock.ts";
 import type { Manifest, SetFile } from "../chunks/manifest.ts";
-import { setPlace, type SetPlace } from "../chunks/place.ts";
+import { listSet, setPlace, type SetPlace } from "../chunks/place.ts";
 import { readChunks, wholeSet } from "../chunks/read.ts";
 import type { Section } from "../chunks/section.ts";
+import { usage } from "../errors.ts";
 import { atomicStream } from "../state/atomic.ts";
+import { realpathOfMissing } from "../state/realpath.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import type { Lock } from "../state/lock.ts";
 import type { Events } from "../units/events.ts";
@@ -31,37 +34,59 @@ export interface JoinResult {
   readonly bytes: number;
 }
 
+type TakeBytes = (bytes: Buffer) => Promise<void>;
+
 /**
- * Hands on the dump that a directory holds, a chunk at a time, each verified before. No split changes the
- * files meanwhile. Throws refused() for what is no whole set, a difference where a file is damaged:
- * what comes before it was handed on then.
+ * Hands on the dump that a directory holds, a chunk at a time, once all that is to be handed on was
+ * verified: a client such as psql takes the end of what it gets for the end of the rows, and commits them.
+ * No split changes the files meanwhile. Throws refused() for what is no whole set, a difference where a
+ * file is damaged; where that happened since it was verified, what comes before was handed on.
  */
 export async function joinChunks(
   options: JoinOptions,
   world: JoinWorld,
-  onChunk: (bytes: Buffer) => Promise<void>,
+  onChunk: TakeBytes,
+): Promise<JoinResult> {
+  return readSet(options, world, [
+    { stage: "verifying" },
+    // Verified once more: a file may be damaged in between, though no split is at work.
+    { stage: "joining", onChunk },
+  ]);
+}
+
+/** Verifies all that would be joined. Throws what joinChunks throws. */
+export async function verifyChunks(options: JoinOptions, world: JoinWorld): Promise<JoinResult> {
+  return readSet(options, world, [{ stage: "verifying" }]);
+}
+
+/** Reading all files once. */
+interface Pass {
+  readonly stage: "verifying" | "joining";
+  /** Gets each chunk, verified. */
+  readonly onChunk?: TakeBytes;
+}
+
+async function readSet(
+  options: JoinOptions,
+  world: JoinWorld,
+  passes: readonly Pass[],
 ): Promise<JoinResult> {
   const place = setPlace(options.directory);
+  // Before who holds the lock is written, through a link perhaps.
+  await listSet(place);
   const lock = await lockShared(place, options, world);
   try {
     const hash = await openHash();
     const manifest = await wholeSet(place, hash);
     const files = chosenFiles(manifest, options);
     const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
-    const began = world.now().getTime();
-    let [doneFiles, doneBytes] = [0, 0];
-    for await (const bytes of readChunks(place, files, hash)) {
-      world.signal.throwIfAborted();
-      await onChunk(bytes);
-      doneFiles += 1;
-      doneBytes += bytes.length;
-      const seconds = (world.now().getTime() - began) / 1000;
-      world.events.progress({
-        stage: "joining",
-        ...{ doneFiles, totalFiles: files.length, doneBytes, totalBytes },
-        rate: seconds > 0 ? doneBytes / seconds : undefined,
-        etaSeconds: doneBytes > 0 ? (seconds * (totalBytes - doneBytes)) / doneBytes : undefined,
-      });
+    for (const { stage, onChunk } of passes) {
+      const onRead = joinProgress(stage, files.length, totalBytes, world);
+      for await (const bytes of readChunks(place, files, hash)) {
+        world.signal.throwIfAborted();
+        await onChunk?.(bytes);
+        onRead(bytes.length);
+      }
     }
     const { program, programVersion } = manifest;
     return { program, programVersion, files: files.length, bytes: totalBytes };
@@ -70,26 +95,64 @@ export async function joinChunks(
   }
 }
 
-/** Joins into a file, which appears whole or not at all. Throws what joinChunks throws. */
+/** Tells how far the files have been read; what it returns gets the bytes of each. */
+function joinProgress(
+  stage: Pass["stage"],
+  totalFiles: number,
+  totalBytes: number,
+  { events, now }: JoinWorld,
+): (bytes: number) => void {
+  const began = now().getTime();
+  let [doneFiles, doneBytes] = [0, 0];
+  return (bytes) => {
+    doneFiles += 1;
+    doneBytes += bytes;
+    const seconds = (now().getTime() - began) / 1000;
+    events.progress({
+      stage,
+      ...{ doneFiles, totalFiles, doneBytes, totalBytes },
+      rate: seconds > 0 ? doneBytes / seconds : undefined,
+      etaSeconds: doneBytes > 0 ? (seconds * (totalBytes - doneBytes)) / doneBytes : undefined,
+    });
+  };
+}
+
+/**
+ * Joins into a file, which appears whole or not at all. Throws what joinChunks throws, and usage() for a
+ * file in the directory itself.
+ */
 export async function joinIntoFile(
   file: string,
   options: JoinOptions,
   world: JoinWorld,
 ): Promise<JoinResult> {
+  expectOutside(options.directory, file);
   const target = await atomicStream(file);
   try {
-    const result = await joinChunks(options, world, async (bytes) => {
+    // Read once: nobody sees the file before it is whole.
+    const write: TakeBytes = async (bytes) => {
       try {
         await target.handle.writeFile(bytes);
       } catch (error) {
         throw writeFailure(file, error);
       }
-    });
+    };
+    const result = await readSet(options, world, [{ stage: "joining", onChunk: write }]);
     await target.commit();
     return result;
   } finally {
     await target.abandon();
   }
+}
+
+function expectOutside(directory: string, file: string): void {
+  const [inside, outer] = [path.dirname(path.resolve(file)), path.resolve(directory)].map((each) =>
+    realpathOfMissing(each),
+  );
+  if (!`${inside}/`.startsWith(`${outer}/`)) return;
+  throw usage(
+    `expected an output outside of ${directory}, which holds the split dump, found ${file}`,
+  );
 }
 
 function chosenFiles({ files }: Manifest, { choose }: JoinOptions): readonly SetFile[] {

@@ -10,6 +10,7 @@ import type { DumpKind, DumpScanner } from "../dumps/scanner.ts";
 import { failed, refused, systemCode } from "../errors.ts";
 import type { Lock } from "../state/lock.ts";
 import type { Events } from "../units/events.ts";
+import { expectSameOrigin } from "./split/belonging.ts";
 import { ChunkBook } from "./split/book.ts";
 import { cutDump } from "./split/cutting.ts";
 import type { DumpInput } from "./split/input.ts";
@@ -21,6 +22,8 @@ export interface SplitOptions {
   /** The size that chunks should have, in bytes. */
   readonly chunkSize: number;
   readonly dryRun: boolean;
+  /** Whether the dump may take the place of one of something else. */
+  readonly replace: boolean;
   /** Named to others who wait for the lock. */
   readonly command: string;
 }
@@ -46,7 +49,8 @@ export type BringDump = (split: (input: DumpInput) => Promise<void>) => Promise<
 /**
  * Splits a dump into the files of a directory. Those whose bytes are what they were are not touched;
  * the others are staged, and take their places together once the dump has come to its end.
- * Throws refused() where the directory holds something else, skipped() while another run is at it.
+ * Throws refused() where the directory holds something else, or a dump of something else; skipped() while
+ * another run is at it.
  */
 export async function splitDump(
   scanner: DumpScanner,
@@ -73,7 +77,7 @@ async function split(
   options: SplitOptions,
   { events, signal, now }: SplitWorld,
 ): Promise<SplitResult> {
-  const { dryRun, chunkSize } = options;
+  const { dryRun, chunkSize, replace } = options;
   if (dryRun) {
     if (await journalIsOpen(place)) throw cutOff(place);
   } else {
@@ -99,6 +103,7 @@ async function split(
     );
     signal.throwIfAborted();
     const kind = scanner.finish();
+    if (!replace) expectSameOrigin(set, book.sections, kind);
     const plan = planReplacement(set, book.sections);
     if (!dryRun) {
       const { program, version } = kind;

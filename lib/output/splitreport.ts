@@ -1,9 +1,22 @@
 import type { JoinResult } from "../jobs/join.ts";
 import type { SplitResult } from "../jobs/split.ts";
 import { formatBytes, formatFiles } from "../units/format.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Tells what a split did: as JSON, as the files of a dry run, or by how much is to be told. */
+export async function tellSplit(
+  result: SplitResult,
+  terminal: Terminal,
+  asJson: boolean,
+): Promise<void> {
+  if (asJson) await terminal.result(splitJson(result));
+  else if (result.dryRun) await terminal.result(splitLines(result));
+  else terminal.detail(2, splitLines(result).trimEnd());
+  terminal.detail(1, splitText(result));
+}
 
 /** What a split did, or would do: one JSON document, version 1. */
-export function splitJson(result: SplitResult): string {
+function splitJson(result: SplitResult): string {
   const { kind, dryRun, files, bytes, unchanged, newBytes } = result;
   const { changed, added, removed, renamed } = result;
   return `${JSON.stringify({
@@ -18,7 +31,7 @@ export function splitJson(result: SplitResult): string {
 }
 
 /** What a split did, in a line. */
-export function splitText(result: SplitResult): string {
+function splitText(result: SplitResult): string {
   const { dryRun, files, bytes, unchanged, changed, added, removed, newBytes } = result;
   const counts = Object.entries({
     unchanged,
@@ -31,7 +44,7 @@ export function splitText(result: SplitResult): string {
 }
 
 /** A line for each file that is not as it was. */
-export function splitLines({ changed, added, removed }: SplitResult): string {
+function splitLines({ changed, added, removed }: SplitResult): string {
   const lines = [
     ...changed.map((name) => ({ name, mark: "changed" })),
     ...added.map((name) => ({ name, mark: "added" })),

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
@@ -74,6 +74,13 @@ export async function makeSplitting(t: TestContext): Promise<Splitting> {
       );
     },
   };
+}
+
+/** Changes a byte of a file. */
+export async function damage(file: string, at = 500): Promise<void> {
+  const bytes = await readFile(file);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(file, bytes);
 }
 
 /** Names and times of all that lies below a directory: equal if nothing was written. */

@@ -1,0 +1,45 @@
+import type { TakenSection } from "../../chunks/replace.ts";
+import { sectionsOf, type ChunkSet } from "../../chunks/set.ts";
+import type { DumpKind } from "../../dumps/scanner.ts";
+import { refused } from "../../errors.ts";
+
+/**
+ * Throws refused() where a dump would take the place of a set that is of something else: of the other
+ * kind of server, or with neither a table nor a database in common. A set that holds none yet, as of an
+ * empty database, is followed by any of its program.
+ */
+export function expectSameOrigin(
+  set: ChunkSet,
+  sections: readonly TakenSection[],
+  { program }: DumpKind,
+): void {
+  if (set.files.length === 0) return;
+  if (set.program !== undefined && isPostgres(set.program) !== isPostgres(program))
+    throw otherOrigin(set, `one of ${set.program}`, `one of ${program}`);
+  const labels = new Set(sectionsOf(set.files).flatMap(({ label }) => named(label)));
+  if (labels.size === 0 || sections.some(({ label }) => labels.has(label))) return;
+  const databases = new Set(set.files.flatMap(({ section }) => section?.database ?? []));
+  if (sections.some(({ section: { database = "" } }) => databases.has(database))) return;
+  const [first = ""] = labels;
+  throw otherOrigin(
+    set,
+    `one with ${first} and ${labels.size - 1} more parts`,
+    "one that has none of its tables or databases",
+  );
+}
+
+function isPostgres(program: string): boolean {
+  return program.startsWith("pg_");
+}
+
+/** The labels of what is of a table or a database have a dot, and no others: sectionLabel(). */
+function named(label: string): readonly string[] {
+  return label.includes(".") ? [label] : [];
+}
+
+function otherOrigin({ place }: ChunkSet, there: string, found: string): Error {
+  return refused(
+    `expected a dump of what ${place.directory} holds, ${there}, found ${found}; nothing was changed`,
+    { hint: "give each dump a directory of its own; --replace puts this one in the place of that" },
+  );
+}
