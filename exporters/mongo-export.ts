@@ -26,6 +26,7 @@ const command = withCommonOptions(
     .requiredOption("--to <directory>", "where the files are; a directory for this alone")
     .option("--uri-file <file>", "a file with connection strings, one a line; repeatable", collect)
     .option("--exclude <glob>", "leave out collections, DATABASE.COLLECTION; repeatable", collect)
+    .option("--allow-empty", "go on where a database that is named holds no collections")
     .option("--config <file>", "collections that are written once, or have a field with a time")
     .option(
       "--repair",
@@ -67,7 +68,9 @@ async function act(
     import("../lib/output/mongoreport.ts"),
   ]);
   const { terminal } = context;
-  const uris = await givenUris(args, options.uriFile ?? [], process.env);
+  const uris = await givenUris(args, options.uriFile ?? [], process.env, (text) =>
+    terminal.warn(text),
+  );
   if (hasOpenPassword(args))
     terminal.warn("a password in an argument can be read by others: use --uri-file");
   const result = await exportMongo(
@@ -77,6 +80,7 @@ async function act(
       exclude: options.exclude ?? [],
       config: options.config,
       dryRun: options.dryRun === true,
+      allowEmpty: options.allowEmpty === true,
       checks: options.repair === 0 ? "nothing" : options.repair === 1 ? "names" : "contents",
     },
     processWorld(context),

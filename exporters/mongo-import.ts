@@ -27,7 +27,11 @@ const command = withCommonOptions(
     .option("--uri-file <file>", "a file that holds the connection string")
     .option("--database <name>", "only this database; repeatable", collect)
     .option("--as <name>", "another name for the one database that is imported")
-    .option("--exclude <glob>", "leave out collections, DATABASE.COLLECTION; repeatable", collect),
+    .option("--exclude <glob>", "leave out collections, DATABASE.COLLECTION; repeatable", collect)
+    .option(
+      "--allow-unfinished",
+      "take the directory as it is where an export was ended in the middle",
+    ),
 )
   .addHelpText(
     "after",
@@ -64,7 +68,7 @@ async function act(
   const { terminal } = context;
   const args = arg === undefined ? [] : [arg];
   const files = options.uriFile === undefined ? [] : [options.uriFile];
-  const [uri, second] = await givenUris(args, files, process.env);
+  const [uri, second] = await givenUris(args, files, process.env, (text) => terminal.warn(text));
   if (uri === undefined || second !== undefined)
     throw usage("expected one connection string, found several");
   if (hasOpenPassword(args))
@@ -78,6 +82,7 @@ async function act(
       exclude: exclude ?? [],
       as,
       dryRun: options.dryRun === true,
+      allowUnfinished: options.allowUnfinished === true,
     },
     processWorld(context),
   );

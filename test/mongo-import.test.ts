@@ -114,7 +114,11 @@ test("options come back: capped with its order, validator, collation, view", asy
     order.map((file) => path.basename(file)),
     served.map(({ _id }) => `i-${_id}.bson`),
   );
-  const stored = storedCollections(world.to).find(({ metadata }) => metadata.capped);
+  const stored = storedCollections(world.to, {
+    allowUnfinished: false,
+    isExcluded: () => false,
+    onLeftover: () => {},
+  }).find(({ metadata }) => metadata.capped);
   assert.ok(stored !== undefined);
   await writeFile(path.join(capped, "order.txt"), `${order.toReversed().join("\n")}\n`);
   assert.deepEqual([...storedFiles(stored)], order.toReversed());

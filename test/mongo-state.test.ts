@@ -93,9 +93,12 @@ test("a state comes back as it was written; a damaged one is none", async (t) =>
   assert.equal(await readState(file, 0), undefined);
   const table = new DocumentTable(0, 5);
   table.set(Uint32Array.of(1, 2, 3, 4), Uint32Array.of(5, 6, 7, 8), true);
-  await writeState(file, { seed: [7, 2 ** 32 - 1], table, known: -1.5 });
+  await writeState(file, { seed: [7, 2 ** 32 - 1], table, known: { field: "ä", time: -1.5 } });
   const back = await readState(file, 10);
-  assert.deepEqual([back?.seed, back?.known, back?.table.count], [[7, 2 ** 32 - 1], -1.5, 1]);
+  assert.deepEqual(
+    [back?.seed, back?.known, back?.table.count],
+    [[7, 2 ** 32 - 1], { field: "ä", time: -1.5 }, 1],
+  );
   await writeState(file, { seed: [0, 0], table, known: undefined });
   assert.equal((await readState(file, 0))?.known, undefined);
   const bytes = await readFile(file);
@@ -212,11 +215,22 @@ test("connection strings: hosts for messages, and never the password", () => {
     "mongodb://me:secret/@h",
     "me:secret@h",
     "mongodb://",
+    "mongodb://me:secret?x@h/db",
+    "mongodb://me:secret#x@h/db",
+    "mongodb://me:x@secret@h/db",
+    "mongodb://me:x@y?secret@h/db",
+    "mongodb://me:x/y?secret@h/db",
+    "mongodb://me:x:secret@h/db",
+    "mongodb://me:secret",
   ])
     assert.throws(
       () => readUri(wrong, "x"),
       (error) => error instanceof Error && !error.message.includes("secret"),
     );
+  const options =
+    "tlsCertificateKeyFilePassword=a%20,b&authMechanismProperties=X:1,AWS_SESSION_TOKEN:tok";
+  assert.deepEqual(readUri(`mongodb://h/?${options}`, "x").secrets, ["a%20,b", "a ,b", "tok"]);
+  assert.equal(readUri("mongodb://[::1]:27017,b/?w=1", "x").label, "[::1]:27017,b");
   assert.equal(readUriLines("# c\n\nmongodb://a\nmongodb://b\n", "f").length, 2);
   assert.throws(() => readUriLines("# c\n", "f"), /f: expected mongodb/);
 });

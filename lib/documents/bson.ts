@@ -72,6 +72,51 @@ export function isWhole(bytes: Uint8Array): boolean {
   return bytes.length >= 5 && int32At(bytes, 0) === bytes.length && bytes.at(-1) === 0;
 }
 
+/** Deeper than this, no server takes a document. */
+const deepest = 500;
+
+/** Whether bytes are a document in all that it holds, too. */
+export function isSound(bytes: Uint8Array): boolean {
+  if (!isWhole(bytes)) return false;
+  try {
+    checkDocument(bytes, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function checkDocument(bytes: Uint8Array, depth: number): void {
+  if (depth > deepest || !isWhole(bytes)) throw damaged("a length that is that of its bytes");
+  let at = 4;
+  while (at < bytes.length - 1) {
+    const type = bytes[at] ?? 0;
+    const keyEnd = bytes.indexOf(0, at + 1);
+    if (keyEnd < 0) throw damaged("a key that ends");
+    at = valueEnd(bytes, type, keyEnd + 1);
+    if (fixed[type] === undefined) checkValue(bytes.subarray(keyEnd + 1, at), type, depth);
+    else if (type === types.boolean && (bytes[at - 1] ?? 0) > 1) throw damaged("true or false");
+  }
+}
+
+/** A value whose length is told in it. */
+function checkValue(value: Uint8Array, type: number, depth: number): void {
+  if (type === types.document || type === types.array) checkDocument(value, depth + 1);
+  else if (type === 0x02 || type === 0x0d || type === 0x0e) checkText(value);
+  else if (type === 0x0c) checkText(value.subarray(0, -12));
+  else if (type === 0x0f) {
+    // Code, and a document of what it can see.
+    const codeEnd = 8 + int32At(value, 4);
+    checkText(value.subarray(4, codeEnd));
+    checkDocument(value.subarray(codeEnd), depth + 1);
+  }
+}
+
+function checkText(value: Uint8Array): void {
+  if (value.length < 5 || int32At(value, 0) !== value.length - 4 || value.at(-1) !== 0)
+    throw damaged("a text that ends");
+}
+
 /**
  * The `_id` of a document; undefined where it has none. It comes first in what a server sends, and is
  * looked for anyway. Throws failed() on what is no BSON.

@@ -11,11 +11,15 @@ const asTheyAre = {
 
 /**
  * A document for the driver, that comes out of it with the bytes it had; undefined where it would not: the
- * order of keys that are numbers, keys that stand twice, types that are no longer used.
+ * order of keys that are numbers, keys that stand twice, types that are no longer used; or where it is none.
  */
 export function exactly(bytes: Uint8Array): Document | undefined {
-  const document = BSON.deserialize(bytes, asTheyAre);
-  return Buffer.from(BSON.serialize(document, { ignoreUndefined: false })).equals(bytes)
-    ? document
-    : undefined;
+  try {
+    const document = BSON.deserialize(bytes, asTheyAre);
+    return Buffer.from(BSON.serialize(document, { ignoreUndefined: false })).equals(bytes)
+      ? document
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

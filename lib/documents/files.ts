@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   mkdirSync,
   openSync,
   readdirSync,
@@ -14,6 +15,7 @@ import { failed, systemCode } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { idOf, isWhole, type Value } from "./bson.ts";
 import { directoryOfKey, shortId, writeKey, type Key } from "./key.ts";
+import { refuseLinks } from "./links.ts";
 import { idOfName } from "./nameid.ts";
 import { isDocumentName } from "./names.ts";
 import { documentPath, isShardName, shardName, temporaryName } from "./place.ts";
@@ -27,6 +29,8 @@ import { documentPath, isShardName, shardName, temporaryName } from "./place.ts"
 export class DocumentFiles {
   readonly #directory: string;
   readonly #temporary: string;
+  /** Directories of documents that are known to be no links. */
+  readonly #checked = new Set<string>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -41,6 +45,7 @@ export class DocumentFiles {
   /** The same by its name from the collection's directory. */
   writeNamed(name: string, bytes: Uint8Array): void {
     const file = `${this.#directory}/${name}`;
+    this.#check(name.slice(0, name.indexOf("/")));
     try {
       this.#writeTemporary(bytes);
       try {
@@ -67,32 +72,40 @@ export class DocumentFiles {
 
   /** Removes files of documents by their keys, and directories that are empty then. Returns how many. */
   remove(keys: Iterable<Key>): number {
+    const shards = new Set<string>();
+    let removed = 0;
+    for (const { file } of this.documentsOf(keys)) {
+      removed += this.#unlink(file);
+      shards.add(file.slice(0, file.indexOf("/")));
+    }
+    for (const shard of shards) this.#removeEmpty(shard);
+    return removed;
+  }
+
+  /** The ids that keys stand for, and the names of the files; of long ids, those whose files are there. */
+  *documentsOf(keys: Iterable<Key>): Generator<{ readonly id: Value; readonly file: string }> {
     const byShard = new Map<number, Set<string>>();
     const key: Key = new Uint32Array(4);
-    let removed = 0;
     for (const each of keys) {
-      const shard = directoryOfKey(each);
       const id = shortId(each);
-      if (id === undefined) {
-        const waiting = byShard.get(shard) ?? new Set();
-        byShard.set(shard, waiting.add(each.join()));
+      if (id !== undefined) {
+        yield { id, file: documentPath(id) };
         continue;
       }
-      removed += this.#unlink(documentPath(id));
-      if (!byShard.has(shard)) byShard.set(shard, new Set());
+      const shard = directoryOfKey(each);
+      const waiting = byShard.get(shard) ?? new Set();
+      byShard.set(shard, waiting.add(each.join()));
     }
     for (const [shard, wanted] of byShard) {
-      const name = shardName(shard);
-      for (const file of wanted.size > 0 ? this.names(name) : []) {
-        const path = `${name}/${file}`;
-        const id = idOfName(file) ?? this.read(path)?.id;
+      const directory = shardName(shard);
+      for (const name of this.names(directory)) {
+        const file = `${directory}/${name}`;
+        const id = idOfName(name) ?? this.read(file)?.id;
         if (id === undefined) continue;
         writeKey(id, key);
-        if (wanted.has(key.join())) removed += this.#unlink(path);
+        if (wanted.has(key.join())) yield { id, file };
       }
-      this.#removeEmpty(name);
     }
-    return removed;
   }
 
   /** Removes those of these files that hold no whole document still. */
@@ -106,6 +119,7 @@ export class DocumentFiles {
 
   /** Removes a file by its name from the collection's directory; 0 where there was none. */
   #unlink(name: string): number {
+    this.#check(name.slice(0, name.indexOf("/")));
     try {
       unlinkSync(`${this.#directory}/${name}`);
       return 1;
@@ -117,7 +131,15 @@ export class DocumentFiles {
     }
   }
 
+  /** Throws refused() for a link, before anything is written or removed behind it. */
+  #check(shard: string): void {
+    if (this.#checked.has(shard)) return;
+    refuseLinks(`${this.#directory}/${shard}`);
+    this.#checked.add(shard);
+  }
+
   #removeEmpty(shard: string): void {
+    this.#check(shard);
     try {
       rmdirSync(`${this.#directory}/${shard}`);
     } catch (error) {
@@ -154,14 +176,26 @@ export class DocumentFiles {
   }
 
   #writeTemporary(bytes: Uint8Array): void {
-    // A name that a killed run left is truncated: ours alone, by the lock.
-    const descriptor = openSync(this.#temporary, "w", 0o600);
+    const descriptor = openNew(this.#temporary);
     try {
       for (let at = 0; at < bytes.length;)
         at += writeSync(descriptor, bytes, at, bytes.length - at);
     } finally {
       closeSync(descriptor);
     }
+  }
+}
+
+/** Opens a file that was not there; one that a killed run left, or a link, is removed: the name is ours alone. */
+function openNew(file: string): number {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  try {
+    return openSync(file, flags, 0o600);
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST") throw error;
+    unlinkSync(file);
+    return openSync(file, flags, 0o600);
   }
 }
 

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import path from "node:path";
 import { failed, systemCode } from "../errors.ts";
 import { isDocumentName } from "./names.ts";
+import { refuseLinks, refuseLinksOfPlace } from "./links.ts";
 import {
   isShardName,
   metadataName,
@@ -9,6 +10,7 @@ import {
   ownDirectory,
   placeOf,
   temporaryName,
+  type CollectionPlace,
 } from "./place.ts";
 
 /** A collection's directories by their names. */
@@ -41,29 +43,67 @@ export function removeCollection(
   held: HeldCollection,
 ): { readonly documents: number; readonly left: boolean } {
   const place = placeOf(root, held.database, held.collection);
+  refuseLinksOfPlace(place);
   // Without its state, what is left by a kill is read anew.
   for (const file of [place.state, place.unfinished]) rmSync(file, { force: true });
   removeIfEmpty(path.dirname(place.state));
-  let documents = 0;
-  for (const shard of directoriesIn(place.directory).filter(isShardName)) {
-    const directory = path.join(place.directory, shard);
-    for (const name of readdirSync(directory).filter(isDocumentName)) {
-      remove(path.join(directory, name));
-      documents += 1;
-    }
-    removeIfEmpty(directory);
-  }
+  const documents = removeDocuments(place);
+  removeTemporaries(place.directory);
   // By the last of them the directory is known to be ours.
-  for (const name of [temporaryName, orderName, metadataName])
-    remove(path.join(place.directory, name));
+  for (const name of [orderName, metadataName]) remove(path.join(place.directory, name));
   const gone = removeIfEmpty(place.directory);
   removeIfEmpty(path.dirname(place.directory));
   return { documents, left: !gone };
 }
 
+function removeDocuments({ directory }: CollectionPlace): number {
+  let documents = 0;
+  for (const shard of directoriesIn(directory).filter(isShardName)) {
+    const below = path.join(directory, shard);
+    for (const name of readdirSync(below).filter(isDocumentName)) {
+      remove(path.join(below, name));
+      documents += 1;
+    }
+    removeIfEmpty(below);
+  }
+  return documents;
+}
+
+/** Removes the documents of what is a view now, and what is remembered of them. Returns how many. Throws failed(). */
+export function removeDocumentsOfView(place: CollectionPlace): number {
+  for (const file of [place.state, place.unfinished]) rmSync(file, { force: true });
+  const documents = removeDocuments(place);
+  removeTemporaries(place.directory);
+  remove(path.join(place.directory, orderName));
+  return documents;
+}
+
+/** Removes of a directory that is no collection any more what is empty or has temporary names of ours; tells whether it is gone. */
+export function tidyLeftover(root: string, { database, collection }: HeldCollection): boolean {
+  const directory = path.join(root, database, collection);
+  refuseLinks(path.dirname(directory), directory);
+  removeTemporaries(directory);
+  for (const shard of directoriesIn(directory).filter(isShardName))
+    removeIfEmpty(path.join(directory, shard));
+  const gone = removeIfEmpty(directory);
+  if (gone) removeIfEmpty(path.dirname(directory));
+  return gone;
+}
+
+/** What a killed run may have left: the names that files have until they are renamed. */
+function removeTemporaries(directory: string): void {
+  for (const name of readdirSync(directory))
+    if (name === temporaryName || /^\.(?:metadata\.bson|order\.txt)\.\d+-\d+\.tmp$/.test(name))
+      remove(path.join(directory, name));
+}
+
 /** How many documents a collection's directory holds. */
 export function countDocuments(root: string, { database, collection }: HeldCollection): number {
-  const directory = path.join(root, database, collection);
+  return countDocumentsIn(path.join(root, database, collection));
+}
+
+/** The same by its path. */
+export function countDocumentsIn(directory: string): number {
   return directoriesIn(directory)
     .filter(isShardName)
     .reduce(

@@ -1,16 +1,22 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import path from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { Failure } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { idOf, type Value } from "./bson.ts";
+import { compareWithFiles } from "./compare.ts";
 import { contentHasher, type ContentHasher } from "./content.ts";
 import { DocumentFiles } from "./files.ts";
 import { writeKey, type Key } from "./key.ts";
-import { idOfName } from "./nameid.ts";
+import { writeMark } from "./mark.ts";
 import type { CollectionPlace } from "./place.ts";
-import { newSecret, newSeed, readState, writeState, type CollectionState } from "./statefile.ts";
+import {
+  newSecret,
+  newSeed,
+  readState,
+  writeState,
+  type CollectionState,
+  type Known,
+} from "./statefile.ts";
 import { syncFiles } from "./sync.ts";
 import { DocumentTable } from "./table.ts";
 
@@ -24,9 +30,6 @@ export interface KeptCounts {
   /** Bytes of documents that were read; of known ones that were not read, none. */
   bytes: number;
 }
-
-/** So many files are looked at before the event loop gets a turn. */
-const pageFiles = 1000;
 
 /**
  * The files of one collection and what is remembered of them. Documents are taken one by one; files
@@ -46,7 +49,10 @@ export class KeptDocuments {
   #touched = false;
   /** Whether the state is another than the one that was read. */
   #stale: boolean;
-  #known: number | undefined;
+  #known: Known | undefined;
+  readonly #beforeChange: () => void;
+  /** Whether what is known was made from the files: what is in them may not be what the documents are now. */
+  readonly isFromFiles: boolean;
   /** Files of ours that hold no whole document: they go when what they should hold was written, or is gone. */
   readonly #damaged: readonly string[];
 
@@ -57,9 +63,10 @@ export class KeptDocuments {
       readonly state: CollectionState;
       readonly stale: boolean;
       readonly damaged: readonly string[];
+      readonly isFromFiles: boolean;
     },
     hasher: ContentHasher,
-    dryRun: boolean,
+    { dryRun, beforeChange }: { readonly dryRun: boolean; readonly beforeChange: () => void },
   ) {
     this.#place = place;
     this.#files = files;
@@ -68,7 +75,9 @@ export class KeptDocuments {
     this.#damaged = opened.damaged;
     this.#known = opened.state.known;
     this.#hasher = hasher;
+    this.isFromFiles = opened.isFromFiles;
     this.#dryRun = dryRun;
+    this.#beforeChange = beforeChange;
   }
 
   /**
@@ -82,6 +91,8 @@ export class KeptDocuments {
       readonly dryRun: boolean;
       /** How many documents there will be. */
       readonly expected: number;
+      /** Called before anything is changed. */
+      readonly beforeChange: () => void;
       readonly signal: AbortSignal;
     },
   ): Promise<KeptDocuments> {
@@ -102,7 +113,8 @@ export class KeptDocuments {
       damaged = found.damaged;
     }
     const state = { seed, table, known: read?.known };
-    return new KeptDocuments(place, files, { state, stale, damaged }, hasher, dryRun);
+    const opened = { state, stale, damaged, isFromFiles: read === undefined };
+    return new KeptDocuments(place, files, opened, hasher, options);
   }
 
   get documents(): number {
@@ -114,14 +126,15 @@ export class KeptDocuments {
     return this.#seen;
   }
 
-  /** Documents before this time are known, by the timestamp field of the collection. */
-  get known(): number | undefined {
+  /** Documents before this time are known, by this field of the collection. */
+  get known(): Known | undefined {
     return this.#state.known;
   }
 
   /** From now on that time is another one. */
-  learn(known: number | undefined): void {
-    if (this.#known !== known) this.#stale = true;
+  learn(known: Known | undefined): void {
+    const { field, time } = this.#known ?? {};
+    if (field !== known?.field || time !== known?.time) this.#stale = true;
     this.#known = known;
   }
 
@@ -171,6 +184,12 @@ export class KeptDocuments {
     this.#seen = 0;
   }
 
+  /** The ids of the documents that were not seen, of long ones as far as the files tell them. */
+  *unseenIds(): Generator<Value> {
+    const unseen = [...this.#state.table.unseen()];
+    for (const { id } of this.#files.documentsOf(unseen)) yield id;
+  }
+
   /** Removes the files of documents that were not seen: only after all there are have been. Throws failed(). */
   removeGone(): void {
     const gone = [...this.#state.table.unseen()];
@@ -204,21 +223,14 @@ export class KeptDocuments {
   #touch(): void {
     if (this.#touched) return;
     this.#touched = true;
+    this.#beforeChange();
     const { unfinished, directory } = this.#place;
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      mkdirSync(path.dirname(unfinished), { recursive: true, mode: 0o700 });
-      for (const [name, flags] of [
-        [unfinished, "w"],
-        [path.dirname(unfinished), "r"],
-      ] as const) {
-        const descriptor = openSync(name, flags, 0o600);
-        fsyncSync(descriptor);
-        closeSync(descriptor);
-      }
     } catch (error) {
-      throw writeFailure(unfinished, error);
+      throw writeFailure(directory, error);
     }
+    writeMark(unfinished);
   }
 }
 
@@ -233,58 +245,4 @@ export async function settle(root: string, collections: readonly KeptDocuments[]
   for (const each of unsettled) await each.remember();
   await syncFiles(root);
   for (const each of unsettled) await each.trust();
-}
-
-/**
- * Makes a table agree with the files: records without a file go, files without a record are read. Tells
- * whether anything was different, and which files hold no document.
- */
-async function compareWithFiles(
-  table: DocumentTable,
-  files: DocumentFiles,
-  hasher: ContentHasher,
-  signal: AbortSignal,
-): Promise<{ readonly different: boolean; readonly damaged: readonly string[] }> {
-  const key: Key = new Uint32Array(4);
-  const content = new Uint32Array(4);
-  const damaged: string[] = [];
-  let [different, looked] = [false, 0];
-  for (const shard of files.shards()) {
-    for (const name of files.names(shard)) {
-      looked += 1;
-      if (looked % pageFiles === 0) {
-        await setImmediate();
-        signal.throwIfAborted();
-      }
-      const id = idOfName(name);
-      if (id !== undefined) {
-        writeKey(id, key);
-        const place = table.find(key);
-        if (place >= 0) {
-          table.markSeen(place);
-          continue;
-        }
-      }
-      const file = `${shard}/${name}`;
-      const found = files.read(file);
-      if (found === undefined) {
-        damaged.push(file);
-        different = true;
-        continue;
-      }
-      writeKey(found.id, key);
-      const place = table.find(key);
-      if (place >= 0) {
-        table.markSeen(place);
-        continue;
-      }
-      different = true;
-      hasher.hash(found.bytes, content);
-      table.set(key, content, true);
-    }
-  }
-  const missing = [...table.unseen()];
-  for (const each of missing) table.remove(each);
-  table.forgetSeen();
-  return { different: different || missing.length > 0, damaged };
 }

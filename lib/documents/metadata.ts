@@ -89,6 +89,8 @@ export interface Listed {
   readonly type: string;
   /** A document. */
   readonly options: Uint8Array;
+  /** In hexadecimal, where the server tells it: another one for a collection that was made anew. */
+  readonly uuid?: string | undefined;
 }
 
 /** An entry of listCollections, as the server sent it. */
@@ -101,7 +103,14 @@ export function readListed(bytes: Uint8Array): Listed {
     name: textBytes(name).toString("utf8"),
     type: type?.type === types.string ? textBytes(type).toString("utf8") : "collection",
     options: options?.type === types.document ? Uint8Array.from(options.bytes) : empty,
+    uuid: uuidOf(valueOf(bytes, "info")),
   };
+}
+
+function uuidOf(info: Value | undefined): string | undefined {
+  if (info?.type !== types.document) return undefined;
+  const uuid = valueOf(info.bytes, "uuid");
+  return uuid?.type === types.binary ? Buffer.from(uuid.bytes).toString("hex") : undefined;
 }
 
 /** An entry of listIndexes without what can't be given to createIndexes; undefined for that of the id. */

@@ -31,6 +31,11 @@ export function originsFile(root: string): string {
   return path.join(root, ownDirectory, "origins.json");
 }
 
+/** Exists from the first change of a run until all of it is done. */
+export function runMark(root: string): string {
+  return path.join(root, ownDirectory, "unfinished");
+}
+
 function stateDirectory(root: string): string {
   return path.join(root, ownDirectory, "state");
 }

@@ -1,5 +1,6 @@
 import {
   MongoClient,
+  MongoCompatibilityError,
   MongoNetworkError,
   MongoServerError,
   type ClientSession,
@@ -7,6 +8,7 @@ import {
   type FindCursor,
   type FindOptions,
 } from "mongodb";
+import * as v from "valibot";
 import { Failure, failed, refused, systemCode, usage } from "../errors.ts";
 import { readIndex, readListed, type Listed } from "./metadata.ts";
 import { withoutSecrets, type MongoUri } from "./uri.ts";
@@ -83,6 +85,12 @@ export function isServerError(error: unknown): boolean {
   return error instanceof MongoServerError && !(error instanceof MongoNetworkError);
 }
 
+/** Whether it is told that reads at one point in time can't be had here, or no longer. */
+export function hasNoSnapshot(error: unknown): boolean {
+  // The driver itself refuses them for servers before 5.0.
+  return isServerError(error) || error instanceof MongoCompatibilityError;
+}
+
 function hintFor(text: string): { hint: string } | undefined {
   if (/auth/i.test(text))
     return {
@@ -99,17 +107,51 @@ function messageOf(error: unknown, uri: MongoUri): string {
 export async function databasesOf({ client, uri }: Server): Promise<readonly string[]> {
   if (uri.database !== undefined) return [uri.database];
   try {
-    const { databases } = await client.db("admin").admin().listDatabases({ nameOnly: true });
+    const { databases } = v.parse(databaseList, await listDatabases(client));
     return databases.map(({ name }) => name).filter((name) => !unlisted.has(name));
   } catch (error) {
     throw serverFailure(error, uri, "cannot list the databases");
   }
 }
 
-/** What a database holds, as its server lists it. Throws failed(). */
-export async function collectionsOf(server: Server, database: string): Promise<readonly Listed[]> {
+const databaseList = v.object({ databases: v.array(v.object({ name: v.string() })) });
+
+/** All databases or an error: without being asked so, a server lists those alone that the user may read. */
+async function listDatabases(client: MongoClient): Promise<unknown> {
+  const admin = client.db("admin");
+  const command = { listDatabases: 1, nameOnly: true };
   try {
-    const cursor = server.client.db(database).listCollections({}, { raw: true });
+    return await admin.command({ ...command, authorizedDatabases: false });
+  } catch (error) {
+    if (!isServerError(error) || !isUnknownField(error)) throw error;
+    // FerretDB knows no such field, and lists all.
+    return admin.command(command);
+  }
+}
+
+function isUnknownField(error: unknown): boolean {
+  const text = error instanceof Error ? error.message : "";
+  return /authorizedDatabases'? is an (?:unrecognized field name|unknown field)/.test(text);
+}
+
+/** What a database holds of that name now. Throws failed(). */
+export async function collectionOf(
+  server: Server,
+  database: string,
+  name: string,
+): Promise<Listed | undefined> {
+  const listed = await collectionsOf(server, database, { name });
+  return listed.find((each) => each.name === name);
+}
+
+/** What a database holds, as its server lists it. Throws failed(). */
+export async function collectionsOf(
+  server: Server,
+  database: string,
+  filter: { readonly name?: string } = {},
+): Promise<readonly Listed[]> {
+  try {
+    const cursor = server.client.db(database).listCollections(filter, { raw: true });
     return (await cursor.toArray()).map((entry) => readListed(rawBytes(entry)));
   } catch (error) {
     throw serverFailure(error, server.uri, `cannot list the collections of ${database}`);
@@ -143,7 +185,7 @@ export function findRaw(
 
 /**
  * The documents of a cursor, a page at a time; the next page is asked for while one is worked on. Any
- * error of the server's is thrown: an end that comes without one is the end.
+ * error of the server's is thrown; but a cursor can end early without one, so nothing is gone for not having come.
  */
 export async function* pagesOf(
   cursor: FindCursor,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { systemCode } from "../errors.ts";
@@ -6,20 +7,26 @@ import { writeFailure } from "../process/writefailure.ts";
 import { contentHasher, type Seed } from "./content.ts";
 import { DocumentTable } from "./table.ts";
 
+/** Of a collection with a timestamp field: documents before this time, milliseconds since 1970, are known. */
+export interface Known {
+  readonly field: string;
+  readonly time: number;
+}
+
 /** What is remembered of a collection from one export to the next. Losing it costs time, never a document. */
 export interface CollectionState {
   /** Of the content hashes: chosen at random, so that nobody can make two documents that hash alike. */
   readonly seed: Seed;
   readonly table: DocumentTable;
-  /** Of a collection with a timestamp field: documents before this time are known. Milliseconds since 1970. */
-  readonly known: number | undefined;
+  readonly known: Known | undefined;
 }
 
 /*
- * magic (16 bytes) · seed (2 words) · number of records (1 word) · 0 or 1, whether a time follows (1 word) ·
- * the time (float64) · records of 8 words · xxHash-128 of all that, with the seed 0, as 32 digits
+ * magic (16 bytes) · seed (2 words) · number of records (1 word) · bytes of the field's name, 0 without a
+ * time (1 word) · the time (float64) · records of 8 words · the field's name · xxHash-128 of all that, with
+ * the seed 0, as 32 digits
  */
-const magic = "rclone-mongo 1\n\0";
+const magic = "rclone-mongo 2\n\0";
 const headerBytes = 40;
 const checkBytes = 32;
 const recordBytes = 32;
@@ -51,16 +58,21 @@ export async function readState(
   const end = bytes.length - checkBytes;
   if (end < headerBytes || bytes.toString("latin1", 0, magic.length) !== magic) return undefined;
   const count = bytes.readUInt32LE(24);
-  if (end !== headerBytes + count * recordBytes) return undefined;
+  const recordsEnd = headerBytes + count * recordBytes;
+  const fieldBytes = bytes.readUInt32LE(28);
+  if (end !== recordsEnd + fieldBytes) return undefined;
   const check = await contentHasher([0, 0]);
   if (check.digits(bytes.subarray(0, end)) !== bytes.toString("latin1", end)) return undefined;
   // Copied, so that it lies on a boundary of words.
   const records = new Uint32Array(count * (recordBytes / 4));
-  new Uint8Array(records.buffer).set(bytes.subarray(headerBytes, end));
+  new Uint8Array(records.buffer).set(bytes.subarray(headerBytes, recordsEnd));
   return {
     seed: [bytes.readUInt32LE(16), bytes.readUInt32LE(20)],
     table: DocumentTable.of(records, expected, newSecret()),
-    known: bytes.readUInt32LE(28) === 1 ? bytes.readDoubleLE(32) : undefined,
+    known:
+      fieldBytes === 0
+        ? undefined
+        : { field: bytes.toString("utf8", recordsEnd, end), time: bytes.readDoubleLE(32) },
   };
 }
 
@@ -72,17 +84,21 @@ export async function writeState(file: string, state: CollectionState): Promise<
   header.writeUInt32LE(state.seed[0], 16);
   header.writeUInt32LE(state.seed[1], 20);
   header.writeUInt32LE(records.length / (recordBytes / 4), 24);
-  header.writeUInt32LE(state.known === undefined ? 0 : 1, 28);
-  header.writeDoubleLE(state.known ?? 0, 32);
+  const field = Buffer.from(state.known?.field ?? "");
+  header.writeUInt32LE(field.length, 28);
+  header.writeDoubleLE(state.known?.time ?? 0, 32);
   const body = new Uint8Array(records.buffer, records.byteOffset, records.byteLength);
   const check = await contentHasher([0, 0]);
-  const digits = check.digits(header, body);
+  const digits = check.digits(header, body, field);
   const temporary = `${file}.tmp`;
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    const handle = await open(temporary, "w", 0o600);
+    // What a killed run left, or a link, is not written into.
+    await rm(temporary, { force: true });
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
-      for (const part of [header, body, Buffer.from(digits)]) await handle.writeFile(part);
+      for (const part of [header, body, field, Buffer.from(digits)]) await handle.writeFile(part);
     } finally {
       await handle.close();
     }

@@ -11,15 +11,19 @@ export interface MongoUri {
   readonly secrets: readonly string[];
 }
 
-const pattern = /^mongodb(?:\+srv)?:\/\/(?:([^/?#]*)@)?([^/?#@]+)(?:\/([^?#@]*))?(?:\?.*)?$/;
+const pattern =
+  /^mongodb(?:\+srv)?:\/\/(?:([^/?#@:]*(?::[^/?#@:]*)?)@)?([^/?#@]+)(?:\/([^?#@]*))?(?:\?([^@]*))?$/;
+/** A host of the list, with its port; what is no port may be a part of a password. */
+const hostPattern = /^(?:\[[^\]]*\]|[^:\s[\]]+)(?::\d{1,5})?$/;
+const secretKey = /password|token|secret/i;
 
 /** Reads a connection string. Throws usage(), without it in the message. */
 export function readUri(text: string, where: string): MongoUri {
   const match = pattern.exec(text.trim());
-  const [, credentials = "", label, path = ""] = match ?? [];
-  if (label === undefined)
+  const [, credentials = "", label, path = "", query = ""] = match ?? [];
+  if (label === undefined || !label.split(",").every((host) => hostPattern.test(host)))
     throw usage(`${where}: expected mongodb://… or mongodb+srv://…, found something else`, {
-      hint: "mongodb://USER:PASSWORD@HOST:27017/DATABASE; characters such as @ and / in a password are written %40 and %2F",
+      hint: "mongodb://USER:PASSWORD@HOST:27017/DATABASE; the characters @ : / ? # in user and password are written %40 %3A %2F %3F %23",
     });
   const colon = credentials.indexOf(":");
   const password = colon < 0 ? "" : credentials.slice(colon + 1);
@@ -28,8 +32,34 @@ export function readUri(text: string, where: string): MongoUri {
     text: text.trim(),
     label,
     database: database === "" ? undefined : database,
-    secrets: [...new Set([password, decoded(password, where)])].filter((secret) => secret !== ""),
+    secrets: [...new Set([password, decoded(password, where), ...secretsOf(query)])]
+      .filter((secret) => secret !== "")
+      // One may be a part of another one.
+      .toSorted((a, b) => b.length - a.length),
   };
+}
+
+/** Values of options such as tlsCertificateKeyFilePassword, as they stand and decoded. */
+function secretsOf(query: string): readonly string[] {
+  const found: string[] = [];
+  for (const option of query.split(/[&;]/)) {
+    const [key = "", ...rest] = option.split("=");
+    const value = rest.join("=");
+    if (secretKey.test(key)) found.push(value);
+    // Some are lists of KEY:VALUE.
+    else
+      for (const [, inner = ""] of value.matchAll(/(?:password|token|secret)[^:,]*:([^,]*)/gi))
+        found.push(inner);
+  }
+  return found.flatMap((value) => [value, decodedOrNothing(value)]);
+}
+
+function decodedOrNothing(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
 }
 
 /** The connection strings of a file, one a line; empty lines and those that begin with # are passed over. */

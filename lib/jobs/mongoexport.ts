@@ -10,7 +10,9 @@ import {
 } from "../errors.ts";
 import { foreignEntry, isExport } from "../documents/held.ts";
 import { settle, type Checks, type KeptDocuments } from "../documents/kept.ts";
-import { lockFile, ownDirectory } from "../documents/place.ts";
+import { refuseLinksOfExport, refuseLinksOfPlace } from "../documents/links.ts";
+import { RunMark } from "../documents/mark.ts";
+import { collectionPlace, lockFile, ownDirectory } from "../documents/place.ts";
 import { modeOf, readRules } from "../documents/rules.ts";
 import {
   collectionsOf,
@@ -38,6 +40,8 @@ export interface MongoExportOptions {
   readonly config: string | undefined;
   readonly dryRun: boolean;
   readonly checks: Checks;
+  /** Whether a database that a connection string names may hold nothing. */
+  readonly allowEmpty: boolean;
 }
 
 export interface MongoExportResult {
@@ -63,15 +67,20 @@ export async function exportMongo(
   world: MongoWorld,
 ): Promise<MongoExportResult> {
   const rules = options.config === undefined ? [] : await readRules(options.config);
-  const lock = await openRoot(options, world);
+  await checkRoot(options.to);
   const servers: Server[] = [];
+  let lock: Lock | undefined;
   try {
     for (const uri of options.uris) servers.push(await connect(uri));
+    lock = await openRoot(options, world);
     const databases: PlannedDatabase[] = [];
     for (const server of servers)
       for (const name of await databasesOf(server))
-        databases.push(await planOne(server, name, options.exclude, rules));
+        databases.push(await planOne(server, name, options, rules));
     checkNames(databases);
+    for (const { collections } of databases)
+      for (const { database, listed } of collections)
+        refuseLinksOfPlace(collectionPlace(options.to, database, listed.name));
     return await exportAll(databases, options, world);
   } finally {
     for (const server of servers) await server.close().catch(() => {});
@@ -79,11 +88,8 @@ export async function exportMongo(
   }
 }
 
-/** Makes sure that the directory is an export, or can become one, and locks it. */
-async function openRoot(
-  { to, dryRun }: MongoExportOptions,
-  world: MongoWorld,
-): Promise<Lock | undefined> {
+/** Makes sure that the directory is an export, or can become one. */
+async function checkRoot(to: string): Promise<void> {
   let entries: readonly string[] = [];
   try {
     entries = await readdir(to);
@@ -98,6 +104,14 @@ async function openRoot(
         hint: "files of documents are removed there when the documents are gone: name a directory of its own",
       });
   }
+  refuseLinksOfExport(to);
+}
+
+/** Makes the directory, and locks it. */
+async function openRoot(
+  { to, dryRun }: MongoExportOptions,
+  world: MongoWorld,
+): Promise<Lock | undefined> {
   if (dryRun && !isExport(to)) return undefined;
   try {
     await mkdir(`${to}/${ownDirectory}`, { recursive: true, mode: 0o700 });
@@ -115,18 +129,24 @@ async function openRoot(
 async function planOne(
   server: Server,
   name: string,
-  exclude: readonly string[],
+  { exclude, allowEmpty }: MongoExportOptions,
   rules: Awaited<ReturnType<typeof readRules>>,
 ): Promise<PlannedDatabase> {
-  const plan = planDatabase(name, await collectionsOf(server, name), exclude);
+  const listed = await collectionsOf(server, name);
+  if (listed.length === 0 && server.uri.database !== undefined && !allowEmpty)
+    throw failed(
+      `${server.uri.label}: expected collections in the database ${name}, found none, or no such database`,
+      { hint: "look at the name in the connection string; --allow-empty exports it as it is" },
+    );
+  const plan = planDatabase(name, listed, exclude);
   return {
     name,
     server,
-    collections: plan.exported.map((listed) => ({
+    collections: plan.exported.map((each) => ({
       server,
       database: name,
-      listed,
-      mode: modeOf(rules, name, listed.name),
+      listed: each,
+      mode: modeOf(rules, name, each.name),
     })),
     missing: plan.refused.map((each) => ({
       database: name,
@@ -170,11 +190,13 @@ async function exportAll(
       rate: undefined,
       etaSeconds: undefined,
     });
+  const mark = new RunMark(root);
+  const beforeChange = (): void => mark.set();
   const onOpened = (kept: KeptDocuments): void => void unsettled.push(kept);
   try {
     for (const { server, collections: planned } of databases) {
       const session = snapshotSession(server);
-      const shared = { root, dryRun, checks, session, onOpened, onProgress };
+      const shared = { root, dryRun, checks, session, beforeChange, onOpened, onProgress };
       for (const each of planned) {
         world.signal.throwIfAborted();
         try {
@@ -196,7 +218,13 @@ async function exportAll(
   }
   for (const { database, collection, reason } of missing)
     world.events.warn(`${database}.${collection} is not in the export: ${reason}`);
-  const dropped = await removeDropped(databases, { root, dryRun }, options.uris, world);
+  const dropped = await removeDropped(
+    databases,
+    { root, dryRun, beforeChange },
+    options.uris,
+    world,
+  );
+  if (!dryRun) mark.clear();
   return {
     outcome: firstOutcome(missing.map(() => "partial")),
     dryRun,

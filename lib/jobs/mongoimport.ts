@@ -24,6 +24,8 @@ export interface MongoImportOptions {
   /** Another name for the one database that is imported. */
   readonly as: string | undefined;
   readonly dryRun: boolean;
+  /** Whether what an export left in the middle is taken as it is. */
+  readonly allowUnfinished: boolean;
 }
 
 export interface MongoImportResult {
@@ -41,11 +43,18 @@ export async function importMongo(
   options: MongoImportOptions,
   world: MongoWorld,
 ): Promise<MongoImportResult> {
-  const { from, dryRun } = options;
+  const { from, dryRun, exclude, allowUnfinished } = options;
   const lock = await lockExport(from, world);
   let server: Server | undefined;
   try {
-    const chosen = choose(storedCollections(from), options);
+    const stored = storedCollections(from, {
+      allowUnfinished,
+      isExcluded: (database, collection) =>
+        exclude.some((pattern) => matchesName(pattern, database, collection)),
+      onLeftover: (directory) =>
+        world.events.warn(`${directory} holds no collection: it is passed over`),
+    });
+    const chosen = choose(stored, options);
     server = await connect(options.uri);
     const targets = await findTargets(chosen, server, options.as);
     const existing = new Map<Target, Existing>();

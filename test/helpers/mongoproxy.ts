@@ -13,6 +13,8 @@ export interface MongoProxy {
   readonly hello: Map<string, unknown>;
   /** Names of commands that fail, with the message that they fail with. */
   readonly failing: Map<string, string>;
+  /** What is answered to commands of these names instead of the server; undefined: it is asked. */
+  readonly answers: Map<string, (command: Document) => unknown>;
   /** Commands that were seen. */
   readonly seen: Document[];
   /** Ends every connection instead of the answer to the n-th getMore from now on. */
@@ -33,18 +35,21 @@ export async function startProxy(scope: Scope, uri: string): Promise<MongoProxy>
     /@?([\w.]+):(\d+)\/?/.exec(uri.replace(/^.*@|^.*:\/\//, "")) ?? [];
   const hello = new Map<string, unknown>();
   const failing = new Map<string, string>();
+  const answers = new Map<string, (command: Document) => unknown>();
   const seen: Document[] = [];
   const kept = new Map<string, Kept>();
   const sockets = new Set<Socket>();
   let untilBreak = Number.POSITIVE_INFINITY;
 
   /** What goes on to the server for a command; an answer where it isn't asked. */
-  const onCommand = (body: Document): { body: Document; answer?: Document } => {
+  const onCommand = async (body: Document): Promise<{ body: Document; answer?: Document }> => {
     const [name = ""] = Object.keys(body);
     if (seen.length < 10_000) seen.push(body);
     const message = failing.get(name);
     if (message !== undefined)
       return { body, answer: { ok: 0, errmsg: message, code: 13, codeName: "Unauthorized" } };
+    const given = await answers.get(name)?.(body);
+    if (isDocument(given)) return { body, answer: given };
     if (name !== "create") return { body };
     const entries = Object.entries(body);
     const options = Object.fromEntries(entries.filter(([key]) => !own.has(key)));
@@ -83,10 +88,11 @@ export async function startProxy(scope: Scope, uri: string): Promise<MongoProxy>
     onMessages(client, (message) => {
       const body = bodyOf(message);
       if (body === undefined) return void server.write(message);
-      const { body: changed, answer } = onCommand(body);
-      if (answer !== undefined) return void client.write(withBody(message, answer, true));
-      asked.set(message.readInt32LE(4), body);
-      server.write(changed === body ? message : withBody(message, changed));
+      void onCommand(body).then(({ body: changed, answer }) => {
+        if (answer !== undefined) return void client.write(withBody(message, answer, true));
+        asked.set(message.readInt32LE(4), body);
+        return void server.write(changed === body ? message : withBody(message, changed));
+      });
     });
     onMessages(server, (message) => {
       const command = asked.get(message.readInt32LE(8));
@@ -116,6 +122,7 @@ export async function startProxy(scope: Scope, uri: string): Promise<MongoProxy>
     host: `127.0.0.1:${address.port}`,
     hello,
     failing,
+    answers,
     seen,
     breakAt: (getMore) => (untilBreak = getMore),
   };

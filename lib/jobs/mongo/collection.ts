@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type { ClientSession } from "mongodb";
 import { Failure, systemCode } from "../../errors.ts";
+import { countDocumentsIn, removeDocumentsOfView } from "../../documents/held.ts";
 import { KeptDocuments, type Checks } from "../../documents/kept.ts";
-import { isCapped, metadataBytes, type Listed } from "../../documents/metadata.ts";
+import { isCapped, metadataBytes } from "../../documents/metadata.ts";
 import {
   collectionPlace,
   documentPath,
@@ -11,20 +13,13 @@ import {
   orderName,
   type CollectionPlace,
 } from "../../documents/place.ts";
-import type { ReadMode } from "../../documents/rules.ts";
-import { indexesOf, isServerError, serverFailure, type Server } from "../../documents/server.ts";
+import { indexesOf, isServerError, serverFailure } from "../../documents/server.ts";
 import { writeFailure } from "../../process/writefailure.ts";
 import { writeAtomically } from "../../state/atomic.ts";
-import { readCollection, withSnapshot } from "./read.ts";
+import { confirmGone } from "./gone.ts";
+import type { PlannedCollection } from "./planned.ts";
+import { readCollection, withSnapshot, type Reading } from "./read.ts";
 import type { MongoWorld } from "./world.ts";
-
-/** A collection or view that is exported. */
-export interface PlannedCollection {
-  readonly server: Server;
-  readonly database: string;
-  readonly listed: Listed;
-  readonly mode: ReadMode;
-}
 
 export interface CollectionOptions {
   /** The directory of the whole export. */
@@ -32,6 +27,8 @@ export interface CollectionOptions {
   readonly dryRun: boolean;
   readonly checks: Checks;
   readonly session: ClientSession | undefined;
+  /** Called before anything is changed. */
+  readonly beforeChange: () => void;
   /** Gets what has to be settled, however this ends. */
   readonly onOpened: (kept: KeptDocuments) => void;
   readonly onProgress: (documents: number) => void;
@@ -78,7 +75,7 @@ async function readAndKeep(
   world: MongoWorld,
 ): Promise<CollectionResult> {
   const { server, database, listed, mode } = planned;
-  const { root, dryRun, checks } = options;
+  const { root, dryRun, checks, beforeChange } = options;
   const place = collectionPlace(root, database, listed.name);
   const kind = listed.type === "view" ? "view" : "collection";
   const capped = isCapped(listed.options);
@@ -86,36 +83,48 @@ async function readAndKeep(
   const indexes = kind === "view" ? [] : await indexesOf(db, listed.name);
   const { name: collection, options: details } = listed;
   const metadata = { database, collection, kind, options: details, indexes, capped } as const;
-  const metadataChanged = await writeIfOther(place, metadataName, metadataBytes(metadata), dryRun);
+  const metadataChanged = await writeIfOther(place, metadataName, metadataBytes(metadata), options);
   const base = { database, collection, kind, metadataChanged } as const;
-  if (kind === "view") return { ...base, documents: 0, added: 0, changed: 0, removed: 0, bytes: 0 };
+  if (kind === "view") {
+    const removed = clearView(place, options);
+    return { ...base, documents: 0, added: 0, changed: 0, removed, bytes: 0 };
+  }
   const expected = await db.collection(collection).estimatedDocumentCount();
-  const kept = await KeptDocuments.open(place, { checks, dryRun, expected, signal: world.signal });
+  const { signal } = world;
+  const kept = await KeptDocuments.open(place, { checks, dryRun, expected, beforeChange, signal });
   const order = capped ? new Order() : undefined;
   options.onOpened(kept);
+  const reading: Reading = {
+    db,
+    collection,
+    mode: capped ? { kind: "full" } : mode,
+    session: undefined,
+    serverNow: server.now,
+    ...(order === undefined ? {} : { onDocument: (id) => order.add(documentPath(id)) }),
+    onPage: () => options.onProgress(kept.seen),
+  };
   // A server reads a capped collection at no other time than now, and its order is that of the whole.
   await withSnapshot(
     capped ? undefined : options.session,
     kept,
-    async (session) =>
-      readCollection(
-        {
-          db,
-          collection,
-          mode: capped ? { kind: "full" } : mode,
-          session,
-          serverNow: server.now,
-          ...(order === undefined ? {} : { onDocument: (id) => order.add(documentPath(id)) }),
-          onPage: () => options.onProgress(kept.seen),
-        },
-        kept,
-        world,
-      ),
+    async (session) => readCollection({ ...reading, session }, kept, world),
     () => world.events.detail(2, `${database}.${collection}: read without a snapshot`),
   );
-  if (order !== undefined) await writeIfOther(place, orderName, order.bytes(), dryRun);
+  await confirmGone(planned, reading, kept, world);
+  if (order !== undefined) await writeIfOther(place, orderName, order.bytes(), options);
   kept.removeGone();
   return { ...base, documents: kept.documents, ...kept.counts };
+}
+
+/** Removes what a collection held that is a view now. */
+function clearView(
+  place: CollectionPlace,
+  { dryRun, beforeChange }: Pick<CollectionOptions, "dryRun" | "beforeChange">,
+): number {
+  const documents = countDocumentsIn(place.directory);
+  if (dryRun || (documents === 0 && !existsSync(place.state))) return documents;
+  beforeChange();
+  return removeDocumentsOfView(place);
 }
 
 /** Writes a file of a collection's where it holds something else; tells whether it did. */
@@ -123,7 +132,7 @@ async function writeIfOther(
   { directory }: CollectionPlace,
   name: string,
   bytes: Buffer,
-  dryRun: boolean,
+  { dryRun, beforeChange }: CollectionOptions,
 ): Promise<boolean> {
   const file = path.join(directory, name);
   try {
@@ -132,6 +141,7 @@ async function writeIfOther(
     if (systemCode(error) !== "ENOENT") throw error;
   }
   if (!dryRun) {
+    beforeChange();
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
     } catch (error) {

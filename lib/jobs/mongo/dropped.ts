@@ -4,6 +4,7 @@ import {
   heldDatabases,
   isCollection,
   removeCollection,
+  tidyLeftover,
 } from "../../documents/held.ts";
 import { directoryName } from "../../documents/names.ts";
 import { syncFiles } from "../../documents/sync.ts";
@@ -24,7 +25,11 @@ export interface Dropped {
  */
 export async function removeDropped(
   databases: readonly PlannedDatabase[],
-  { root, dryRun }: { readonly root: string; readonly dryRun: boolean },
+  {
+    root,
+    dryRun,
+    beforeChange,
+  }: { readonly root: string; readonly dryRun: boolean; readonly beforeChange: () => void },
   uris: readonly MongoUri[],
   world: MongoWorld,
 ): Promise<readonly Dropped[]> {
@@ -57,9 +62,12 @@ export async function removeDropped(
       if (kept.has(each.collection)) continue;
       const path = `${database}/${each.collection}`;
       if (!isCollection(root, each)) {
+        // What is empty there is no change of the export.
+        if (!dryRun && tidyLeftover(root, each)) continue;
         world.events.warn(`${root}/${path} is none of the export's directories: left as it is`);
         continue;
       }
+      if (!dryRun) beforeChange();
       const { documents, left } = dryRun
         ? { documents: countDocuments(root, each), left: false }
         : removeCollection(root, each);

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Db, Document } from "mongodb";
 import { Failure, type Outcome } from "../../errors.ts";
+import { isSound, valueOf, type Value } from "../../documents/bson.ts";
 import { exactly } from "../../documents/decode.ts";
 import { writeKey } from "../../documents/key.ts";
 import { insertRaw } from "../../documents/insert.ts";
@@ -9,7 +10,7 @@ import { indexesOf, isServerError, serverFailure, type Server } from "../../docu
 import { storedFiles } from "../../documents/stored.ts";
 import type { Target } from "./target.ts";
 import type { Existing } from "./existing.ts";
-import { verifyImport } from "./verifyimport.ts";
+import { verifyImport, verifyIndexes } from "./verifyimport.ts";
 import type { MongoWorld } from "./world.ts";
 
 /** What came of a collection. */
@@ -31,6 +32,11 @@ export interface ImportedCollection {
 interface ImportOptions {
   readonly dryRun: boolean;
   readonly onProgress: (documents: number) => void;
+}
+
+interface StoredDocument {
+  readonly id: Value;
+  readonly bytes: Uint8Array;
 }
 
 /** Documents and bytes of one message; more gain nothing. */
@@ -65,6 +71,7 @@ class Import {
   readonly #db: Db;
   readonly #server: Server;
   readonly #problems: string[] = [];
+  readonly #refusedIndexes = new Set<string>();
   #problemCount = 0;
   #outcome: Outcome = "done";
   #inserted = 0;
@@ -84,38 +91,60 @@ class Import {
     const { collection, kind } = metadata;
     const before = this.#existing.table.count;
     let indexes = 0;
+    const base = { database, collection, kind, problems: this.#problems };
     if (this.#options.dryRun) {
       if (kind === "collection") await this.#insertAll();
       indexes = metadata.indexes.length;
     } else {
-      if (listed === undefined) await this.#create();
+      if (listed === undefined && !(await this.#create()))
+        return { ...base, outcome: this.#outcome, documents: 0, inserted: 0, existing: 0, indexes };
       if (kind === "collection") {
         await this.#insertAll();
-        indexes = await this.#createIndexes();
+        indexes = await this.#createIndexes(metadata.indexes.filter((index) => !expires(index)));
       }
       for (const problem of await verifyImport(this.#target, this.#existing, this.#world))
         this.#tell("difference", problem);
+      // When all has been compared: from then on the server removes documents.
+      if (kind === "collection") {
+        indexes += await this.#createIndexes(metadata.indexes.filter(expires));
+        for (const problem of await verifyIndexes(this.#target, this.#refusedIndexes))
+          this.#tell("difference", problem);
+      }
     }
     if (this.#problemCount > mostTold)
       this.#world.events.warn(
         `${database}.${collection}: ${this.#problemCount - mostTold} more problems`,
       );
     return {
-      database,
-      collection,
-      kind,
+      ...base,
       outcome: this.#outcome,
       documents: before + this.#inserted,
       inserted: this.#inserted,
       existing: before,
       indexes,
-      problems: this.#problems,
     };
   }
 
-  async #create(): Promise<void> {
+  /** Tells and returns false where only this collection can't be made. */
+  async #create(): Promise<boolean> {
+    const { collection } = this.#target.stored.metadata;
+    try {
+      await this.#createNamed();
+      return true;
+    } catch (error) {
+      const isOne = error instanceof Failure && error.outcome === "partial";
+      if (!isOne && !isServerError(error)) throw error;
+      const what = `cannot make ${this.#target.database}.${collection}`;
+      this.#tell("partial", serverFailure(error, this.#server.uri, what).message);
+      return false;
+    }
+  }
+
+  async #createNamed(): Promise<void> {
     const { metadata } = this.#target.stored;
     const options = this.#decoded(metadata.options, "its options");
+    if ("create" in options)
+      throw new Failure("partial", "its options: expected none of the name create, found one");
     await this.#db.command({ create: metadata.collection, ...options });
   }
 
@@ -126,7 +155,7 @@ class Import {
     const waiting = new Set<Promise<void>>();
     const key = new Uint32Array(4);
     const content = new Uint32Array(4);
-    let batch: Uint8Array[] = [];
+    let batch: StoredDocument[] = [];
     let files: string[] = [];
     let bytes = 0;
     const most = Math.min(this.#server.maxBatch, batchDocuments);
@@ -146,7 +175,7 @@ class Import {
     try {
       for (const file of storedFiles(stored)) {
         const found = stored.files.read(file);
-        if (found === undefined) {
+        if (found === undefined || !isSound(found.bytes)) {
           this.#tell("partial", `${file}: expected a document of that name, found a damaged file`);
           continue;
         }
@@ -156,7 +185,7 @@ class Import {
         table.set(key, content, false);
         if (batch.length >= most || (batch.length > 0 && bytes + found.bytes.length > mostBytes))
           await send();
-        batch.push(found.bytes);
+        batch.push(found);
         files.push(file);
         bytes += found.bytes.length;
       }
@@ -168,26 +197,40 @@ class Import {
   }
 
   async #send(
-    batch: readonly Uint8Array[],
+    batch: readonly StoredDocument[],
     files: readonly string[],
     ordered: boolean,
   ): Promise<void> {
-    if (!this.#options.dryRun) {
-      const { collection } = this.#target.stored.metadata;
-      const errors = await insertRaw(this.#db, collection, batch, ordered);
-      for (const { index, message } of errors)
-        this.#tell("partial", `${files[index] ?? "a document"}: the server refused it: ${message}`);
-      this.#inserted -= errors.length;
-    }
     this.#inserted += batch.length;
+    if (this.#options.dryRun) return;
+    const { collection } = this.#target.stored.metadata;
+    const key = new Uint32Array(4);
+    for (let from = 0; from < batch.length;) {
+      const sent = batch.slice(from).map(({ bytes }) => bytes);
+      const errors = await insertRaw(this.#db, collection, sent, ordered);
+      for (const { index, message } of errors) {
+        const refused = batch[from + index];
+        const file = files[from + index] ?? "a document";
+        this.#tell("partial", `${file}: the server refused it: ${message}`);
+        this.#inserted -= 1;
+        if (refused === undefined) continue;
+        // It is told, and not expected to be there.
+        writeKey(refused.id, key);
+        this.#existing.table.remove(key);
+      }
+      // In order, the server goes no further than the first that it refuses.
+      const [first] = errors;
+      from = ordered && first !== undefined ? from + first.index + 1 : batch.length;
+    }
   }
 
   /** One by one, so that one that can't be made doesn't keep the others out. */
-  async #createIndexes(): Promise<number> {
+  async #createIndexes(indexes: readonly Uint8Array[]): Promise<number> {
+    if (indexes.length === 0) return 0;
     const { metadata } = this.#target.stored;
     const there = new Set((await indexesOf(this.#db, metadata.collection)).map(nameOf));
     let made = 0;
-    for (const index of metadata.indexes) {
+    for (const index of indexes) {
       const name = nameOf(index);
       if (there.has(name)) continue;
       try {
@@ -199,6 +242,7 @@ class Import {
         if (!isOne && !isServerError(error)) throw error;
         const text = serverFailure(error, this.#server.uri, `the index ${name}`).message;
         this.#tell("partial", text);
+        this.#refusedIndexes.add(name);
       }
     }
     return made;
@@ -222,4 +266,9 @@ class Import {
     this.#problems.push(problem);
     this.#world.events.warn(`${database}.${stored.metadata.collection}: ${problem}`);
   }
+}
+
+/** Whether a server removes documents by this index. */
+function expires(index: Uint8Array): boolean {
+  return valueOf(index, "expireAfterSeconds") !== undefined;
 }

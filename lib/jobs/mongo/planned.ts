@@ -1,5 +1,14 @@
+import type { Listed } from "../../documents/metadata.ts";
+import type { ReadMode } from "../../documents/rules.ts";
 import type { Server } from "../../documents/server.ts";
-import type { PlannedCollection } from "./collection.ts";
+
+/** A collection or view that is exported. */
+export interface PlannedCollection {
+  readonly server: Server;
+  readonly database: string;
+  readonly listed: Listed;
+  readonly mode: ReadMode;
+}
 
 /** What is not in the export, and why. */
 export interface NotExported {

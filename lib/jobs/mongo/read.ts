@@ -5,7 +5,7 @@ import type { KeptDocuments } from "../../documents/kept.ts";
 import type { ReadMode } from "../../documents/rules.ts";
 import {
   findRaw,
-  isServerError,
+  hasNoSnapshot,
   pagesOf,
   rawBytes,
   type RawFilter,
@@ -27,7 +27,7 @@ export interface Reading {
 }
 
 /** So many documents are asked for by their ids at once. */
-const idsAtOnce = 1000;
+export const idsAtOnce = 1000;
 
 /**
  * Reads a collection into its files: all of it, or what its mode doesn't say is known. When it returns,
@@ -40,11 +40,13 @@ export async function readCollection(
 ): Promise<void> {
   const { mode } = reading;
   if (mode.kind === "timestamp") return readByTimestamp(reading, mode, kept, world);
-  if (mode.kind === "write-once" && kept.documents > 0) return readById(reading, kept, world);
+  if (mode.kind === "write-once" && kept.documents > 0 && !kept.isFromFiles)
+    return readById(reading, kept, world);
   return readWhere(reading, {}, kept, world);
 }
 
-async function readWhere(
+/** Reads the documents that a filter means. Throws what the driver throws. */
+export async function readWhere(
   reading: Reading,
   filter: RawFilter,
   kept: KeptDocuments,
@@ -94,7 +96,7 @@ async function readById(reading: Reading, kept: KeptDocuments, world: MongoWorld
 
 /**
  * Reads the documents whose field is not long before the newest of the last export, and those that have no
- * date there; then the ids, which tell what is gone, and what has come with an older date.
+ * date there, or several; then the ids, which tell what is gone, and what has come with an older date.
  */
 async function readByTimestamp(
   reading: Reading,
@@ -103,7 +105,9 @@ async function readByTimestamp(
   world: MongoWorld,
 ): Promise<void> {
   const { field, overlapSeconds } = mode;
-  let newest = kept.known ?? Number.NEGATIVE_INFINITY;
+  // What another field told says nothing of this one.
+  const known = kept.known?.field === field && !kept.isFromFiles ? kept.known.time : undefined;
+  let newest = known ?? Number.NEGATIVE_INFINITY;
   const look = (bytes: Uint8Array): void => {
     const value = valueOf(bytes, field);
     if (value?.type !== types.date) return;
@@ -111,17 +115,22 @@ async function readByTimestamp(
     // A date to come would hide all changes until then.
     newest = Math.max(newest, Math.min(Number(view.getBigInt64(0, true)), reading.serverNow));
   };
-  if (kept.known === undefined || kept.documents === 0) {
+  if (known === undefined || kept.documents === 0) {
     await readWhere(reading, {}, kept, world, look);
   } else {
-    const since = new Date(kept.known - overlapSeconds * 1000);
+    const since = new Date(known - overlapSeconds * 1000);
+    // Of an array, the server compares what is in it.
     const filter = {
-      $or: [{ [field]: { $gte: since } }, { [field]: { $not: { $type: "date" } } }],
+      $or: [
+        { [field]: { $gte: since } },
+        { [field]: { $not: { $type: "date" } } },
+        { [field]: { $type: "array" } },
+      ],
     };
     await readWhere(reading, filter, kept, world, look);
     await readById(reading, kept, world);
   }
-  kept.learn(Number.isFinite(newest) ? newest : undefined);
+  kept.learn(Number.isFinite(newest) ? { field, time: newest } : undefined);
 }
 
 /**
@@ -147,7 +156,7 @@ export async function withSnapshot(
   try {
     await read(session);
   } catch (error) {
-    if (!isServerError(error)) throw error;
+    if (!hasNoSnapshot(error)) throw error;
     onLost(error);
     kept.startAgain();
     await read(undefined);

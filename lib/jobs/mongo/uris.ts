@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { systemCode, usage } from "../../errors.ts";
 import { readUri, readUriLines, type MongoUri } from "../../documents/uri.ts";
 
@@ -13,12 +13,16 @@ export async function givenUris(
   args: readonly string[],
   files: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
+  onWarning: (text: string) => void,
 ): Promise<readonly MongoUri[]> {
   const found = args.map((text) => readUri(text, "argument"));
   for (const file of files) {
     let text: string;
     try {
       text = await readFile(file, "utf8");
+      const { mode } = await stat(file);
+      if ((mode & 0o004) !== 0 && !file.startsWith("/dev/"))
+        onWarning(`${file} can be read by others: a connection string in it holds a password`);
     } catch (cause) {
       throw usage(`--uri-file: cannot read ${file} (${systemCode(cause) ?? String(cause)})`, {
         cause,
