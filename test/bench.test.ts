@@ -72,7 +72,7 @@ async function setting(t: TestContext): Promise<Setting> {
       RCLONE_BACKUPS_TEST_CACHE: cacheDirectory(),
       ...Object.fromEntries(
         Object.entries(process.env).flatMap(([name, value]) =>
-          /^RCLONE_BACKUPS_TEST_/.test(name) && value !== undefined ? [[name, value]] : [],
+          name.startsWith("RCLONE_BACKUPS_TEST_") && value !== undefined ? [[name, value]] : [],
         ),
       ),
     },
