@@ -26,7 +26,7 @@ const command = withCommonOptions(
     .requiredOption("--to <directory>", "where the files are; a directory for this alone")
     .option("--uri-file <file>", "a file with connection strings, one a line; repeatable", collect)
     .option("--exclude <glob>", "leave out collections, DATABASE.COLLECTION; repeatable", collect)
-    .option("--allow-empty", "go on where a database that is named holds no collections")
+    .option("--allow-empty", "go on where a server or a database that is named holds nothing")
     .option("--config <file>", "collections that are written once, or have a field with a time")
     .option(
       "--repair",

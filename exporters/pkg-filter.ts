@@ -2,6 +2,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import {
   exitCodesHelp,
+  expectNoConfiguration,
   parseCommand,
   processWorld,
   runCommand,
@@ -58,9 +59,7 @@ async function act(
   context: CommandContext,
 ): Promise<Outcome> {
   const { json, merge } = options;
-  for (const given of ["set", "configDir", "rcloneConfig"] as const)
-    if (options[given] !== undefined)
-      throw usage(`expected no configuration, found one named: ${name} reads none`);
+  expectNoConfiguration(name, options);
   if (json === true && merge === true)
     throw usage("expected one of --json and --merge, found both");
   const [{ findUnchanged }, { RuleMerger }, output] = await Promise.all([

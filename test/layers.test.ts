@@ -47,7 +47,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: [...everyLayer, "output"],
   commands: [...everyLayer, "jobs", "output", "cli"],
   bin: [...everyLayer, "jobs", "output", "cli", "commands"],
-  exporters: [...everyLayer, "jobs", "output", "cli"],
+  exporters: [...everyLayer, "jobs", "output", "cli", "commands"],
 };
 
 interface Source {

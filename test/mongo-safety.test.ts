@@ -128,6 +128,23 @@ test("a user that may not see all databases: the export fails, and none is remov
   assert.deepEqual(world.files(), before);
 });
 
+test("a server without databases: failed, and nothing is removed, unless that is asked for", async (t) => {
+  if (server.kind === "given") return;
+  const world = await makeMongoWorld(t, server);
+  await fill(world, 1);
+  const uris = [readUri(world.uri.replace(/\/rb_test\w+/, "/"), "test")];
+  await world.export({ uris });
+  const before = world.files();
+  world.proxy.answers.set("listDatabases", () => ({ ok: 1, databases: [{ name: "admin" }] }));
+  await assert.rejects(world.export({ uris }), {
+    outcome: "failed",
+    message: /expected databases on the server, found none/,
+  });
+  assert.deepEqual(world.files(), before);
+  assert.ok((await world.export({ uris, allowEmpty: true })).dropped.length > 0);
+  assert.deepEqual(world.names(), []);
+});
+
 test("a run that failed is not imported, unless that is asked for; the next good one is", async (t) => {
   const world = await makeMongoWorld(t, server);
   await fill(world, 3000);

@@ -40,7 +40,7 @@ export interface MongoExportOptions {
   readonly config: string | undefined;
   readonly dryRun: boolean;
   readonly checks: Checks;
-  /** Whether a database that a connection string names may hold nothing. */
+  /** Whether a server, or a database that a connection string names, may hold nothing. */
   readonly allowEmpty: boolean;
 }
 
@@ -74,9 +74,11 @@ export async function exportMongo(
     for (const uri of options.uris) servers.push(await connect(uri));
     lock = await openRoot(options, world);
     const databases: PlannedDatabase[] = [];
-    for (const server of servers)
-      for (const name of await databasesOf(server))
-        databases.push(await planOne(server, name, options, rules));
+    for (const server of servers) {
+      const names = await databasesOf(server);
+      if (names.length === 0 && !options.allowEmpty) throw noDatabases(server);
+      for (const name of names) databases.push(await planOne(server, name, options, rules));
+    }
     checkNames(databases);
     for (const { collections } of databases)
       for (const { database, listed } of collections)
@@ -155,6 +157,13 @@ async function planOne(
     })),
     excluded: plan.excluded.length,
   };
+}
+
+/** A server that lost its data would empty the export. */
+function noDatabases({ uri }: Server): Error {
+  return failed(`${uri.label}: expected databases on the server, found none`, {
+    hint: "is it the right server, and are its data there? --allow-empty exports it as it is",
+  });
 }
 
 /** Two databases of one name would share a directory. */
