@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { allKeys } from "../lib/config/definition.ts";
-import { environmentName, keyId } from "../lib/config/keys.ts";
+import { environmentName } from "../lib/config/keys.ts";
 import { parseText } from "../lib/config/parse.ts";
 import { loadBackup } from "../lib/config/load.ts";
 import { noticeEvents } from "../lib/units/noticeevent.ts";
@@ -236,16 +236,16 @@ test("every key of the definition reaches the backup, from a file, the environme
   const { backup: plain } = await load("x");
   for (const key of allKeys) {
     const value = key.kind.secret === true ? `file:${secret}` : key.example;
-    const bySet = await load("x", { set: [`${keyId(key)}=${value}`] });
-    assert.notDeepEqual(bySet.backup, plain, keyId(key));
+    const bySet = await load("x", { set: [`${key.id}=${value}`] });
+    assert.notDeepEqual(bySet.backup, plain, key.id);
     const byEnvironment = await load("x", { env: { [environmentName(key)]: value } });
-    assert.deepEqual(byEnvironment.backup, bySet.backup, keyId(key));
+    assert.deepEqual(byEnvironment.backup, bySet.backup, key.id);
     if (key.required) continue;
     const header = key.section === "default" ? "" : `[${key.section}]\n`;
     const text = minimal.replace("/src", "/other").replace("r:dst", "r:other");
     await write({ "y.conf": `${text}${header}${key.name} = ${value}\n` });
     const { backup } = await load("y");
-    assert.deepEqual({ ...backup, name: "x", file: plain.file }, bySet.backup, keyId(key));
+    assert.deepEqual({ ...backup, name: "x", file: plain.file }, bySet.backup, key.id);
   }
 });
 
@@ -298,7 +298,7 @@ test("any bytes either load or end in a usage failure", async (t) => {
 test("any overrides either load or end in a usage failure", async (t) => {
   const { write, dir } = await makeConfigDir(t);
   const file = await write({ "p.conf": minimal });
-  const id = fc.oneof(fc.constantFrom(...allKeys.map(keyId)), fc.string());
+  const id = fc.oneof(fc.constantFrom(...allKeys.map(({ id }) => id)), fc.string());
   const text = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.constantFrom("", "=", "file:", "file:x", "1", "50%"),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { allKeys, findSection, reservedEnvironment } from "../lib/config/definition.ts";
-import { environmentName, keyId } from "../lib/config/keys.ts";
+import { environmentName } from "../lib/config/keys.ts";
 import { configJson } from "../lib/config/show.ts";
 import { documents, renderSchema } from "../scripts/reference.ts";
 import { makeConfigDir, minimal } from "./helpers/config-dir.ts";
@@ -15,16 +15,16 @@ for (const [name, render] of Object.entries(documents)) {
 }
 
 test("the definition holds together", () => {
-  assert.equal(new Set(allKeys.map(keyId)).size, allKeys.length);
+  assert.equal(new Set(allKeys.map(({ id }) => id)).size, allKeys.length);
   const names = [...allKeys.map(environmentName), ...reservedEnvironment];
   assert.equal(new Set(names).size, names.length);
   for (const key of allKeys) {
-    assert.equal(findSection(key.section)?.holds, "keys", keyId(key));
+    assert.equal(findSection(key.section)?.holds, "keys", key.id);
     assert.notEqual(key.example, key.fallback);
     for (const text of [key.example, key.fallback]) {
       if (text === undefined) continue;
-      assert.doesNotThrow(() => key.read(text), keyId(key));
-      assert.match(text, new RegExp(key.kind.pattern, "u"), keyId(key));
+      assert.doesNotThrow(() => key.read(text), key.id);
+      assert.match(text, new RegExp(key.kind.pattern, "u"), key.id);
     }
   }
 });
@@ -70,7 +70,7 @@ test("the schema's patterns agree with the parser", () => {
       const valid = isValid(() => key.read(text));
       // Where a pattern can't say everything, it must at least not refuse what is valid.
       if (valid || strict.has(key.kind.name))
-        assert.equal(pattern.test(text), valid, `${keyId(key)} = ${text}`);
+        assert.equal(pattern.test(text), valid, `${key.id} = ${text}`);
     }
   }
 });

@@ -3,7 +3,6 @@ import { Failure } from "../errors.ts";
 import { readChain } from "./chain.ts";
 import { keys } from "./definition.ts";
 import { backupName, findConfig, listConfigs, rcloneFile, realpathOrSame } from "./find.ts";
-import { keyId } from "./keys.ts";
 import { loadBackup, type LoadedBackup, type LoadOptions } from "./load.ts";
 import { settle } from "./settle.ts";
 
@@ -85,9 +84,9 @@ async function readDraft(file: string, options: LoadOptions): Promise<Draft> {
     return {
       isSound: chain.problems.length === 0 && problems.length === 0,
       ends: [keys.source, keys.destination]
-        .map((key) => values.get(keyId(key)))
+        .map((key) => values.get(key.id))
         .filter((end) => end?.text || end?.spoilt === true).length,
-      rcloneConfig: values.get(keyId(keys.config))?.text || undefined,
+      rcloneConfig: values.get(keys.config.id)?.text || undefined,
     };
   } catch (error) {
     // It can't be read at all.

@@ -4,7 +4,6 @@ import { Failure } from "../errors.ts";
 import type { FindOptions } from "./find.ts";
 import { configDirs, look } from "./find.ts";
 import { interpolate } from "./interpolate.ts";
-import { keyId } from "./keys.ts";
 import { keys } from "./definition.ts";
 import type { Override } from "./overrides.ts";
 import type { Entry, ParsedFile } from "./parse.ts";
@@ -79,7 +78,7 @@ function linkOf(
   problems: Problem[],
 ): { text: string; where: string } | undefined {
   if (override !== undefined) return override.text === "" ? undefined : override;
-  const entry = file.entries.get(keyId(keys.extends));
+  const entry = file.entries.get(keys.extends.id);
   if (entry === undefined) return undefined;
   const { text, problems: found } = interpolate(entry.text, options.env);
   problems.push(...found.map((problem) => placed(problem, entry)));

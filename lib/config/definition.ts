@@ -1,5 +1,5 @@
 import type { Key } from "./keys.ts";
-import { keyId, list, optional, required, withDefault } from "./keys.ts";
+import { list, optional, required, withDefault } from "./keys.ts";
 import {
   absolutePath,
   boolean,
@@ -274,7 +274,7 @@ export const reservedEnvironment: readonly string[] = [
   "RCLONE_BACKUPS_DEFAULTS",
 ];
 
-const byId = new Map(allKeys.map((key) => [keyId(key), key]));
+const byId = new Map(allKeys.map((key) => [key.id, key]));
 const byName = new Map(sections.map((section) => [section.name, section]));
 
 export function findKey(section: string, name: string): Key<unknown> | undefined {

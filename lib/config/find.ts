@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, type Dirent } from "node:fs";
 import { access, readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { systemCode, usage } from "../errors.ts";
@@ -75,9 +75,7 @@ export async function listConfigs(options: FindOptions): Promise<ConfigList> {
   const isNamed = Boolean(options.configDir || options.env["RCLONE_BACKUPS_DIR"]);
   for (const directory of isNamed ? dirs.slice(0, 1) : dirs) {
     if (isNamed) await requireReadable(directory);
-    const files = (await configNames(directory)).map((name) => join(directory, name));
-    const regular = await Promise.all(files.map(isFile));
-    const found = files.filter((_, index) => regular[index]);
+    const found = await configFiles(directory);
     const isEmpty = found.every((file) => basename(file) === rcloneFile);
     if (isNamed || !isEmpty) return { looked: [directory], files: found };
   }
@@ -108,11 +106,7 @@ async function requireReadable(directory: string): Promise<void> {
 export async function siblingConfigs(file: string): Promise<string[]> {
   const own = resolve(file);
   const dir = dirname(own);
-  const files = (await configNames(dir))
-    .map((name) => join(dir, name))
-    .filter((path) => path !== own);
-  const regular = await Promise.all(files.map(isFile));
-  return files.filter((_, index) => regular[index]);
+  return (await configFiles(dir)).filter((path) => path !== own);
 }
 
 async function nearest(word: string, options: FindOptions): Promise<string> {
@@ -126,10 +120,26 @@ async function nearest(word: string, options: FindOptions): Promise<string> {
   return `known names: ${names.slice(0, 20).join(", ")}`;
 }
 
+/** Regular files and links to such. */
+async function configFiles(dir: string): Promise<string[]> {
+  const entries = await configEntries(dir);
+  // Only a link has to be looked at.
+  const regular = await Promise.all(
+    entries.map(async (entry) => entry.isFile() || isFile(join(dir, entry.name))),
+  );
+  return entries.filter((_, index) => regular[index]).map(({ name }) => join(dir, name));
+}
+
 async function configNames(dir: string): Promise<string[]> {
+  return (await configEntries(dir)).map(({ name }) => name);
+}
+
+async function configEntries(dir: string): Promise<Dirent[]> {
   try {
-    const names = await readdir(dir);
-    return names.filter((name) => name.endsWith(suffix) && !name.startsWith(".")).toSorted();
+    const entries = await readdir(dir, { withFileTypes: true });
+    return entries
+      .filter(({ name }) => name.endsWith(suffix) && !name.startsWith("."))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   } catch {
     // A directory that isn't there or can't be read has no names to offer.
     return [];

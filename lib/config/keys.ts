@@ -13,6 +13,8 @@ export interface About {
 
 /** One key of the configuration. `read` is given no text, or an empty one, when it isn't set. */
 export interface Key<T> extends About {
+  /** `section.key`, as in --set. */
+  readonly id: string;
   readonly kind: Kind<unknown>;
   /** Text of the default, if there is one. */
   readonly fallback: string | undefined;
@@ -24,6 +26,7 @@ export interface Key<T> extends About {
 export function optional<T>(kind: Kind<T>, about: About): Key<T | undefined> {
   return {
     ...about,
+    id: keyId(about),
     kind,
     fallback: undefined,
     required: false,
@@ -33,14 +36,19 @@ export function optional<T>(kind: Kind<T>, about: About): Key<T | undefined> {
 
 /** A key with a default. An empty value is an error, since nobody knows what it should mean. */
 export function withDefault<T>(kind: Kind<T>, fallback: string, about: About): Key<T> {
+  let standard: { readonly value: T } | undefined;
   return {
     ...about,
+    id: keyId(about),
     kind,
     fallback,
     required: false,
     read(text) {
       if (text === "") throw usage(`expected ${kind.expects}, found nothing`);
-      return kind.parse(text ?? fallback);
+      if (text !== undefined) return kind.parse(text);
+      // Read once, however many configurations leave it out.
+      standard ??= { value: kind.parse(fallback) };
+      return standard.value;
     },
   };
 }
@@ -49,6 +57,7 @@ export function withDefault<T>(kind: Kind<T>, fallback: string, about: About): K
 export function list(kind: Kind<readonly string[]>, about: About): Key<readonly string[]> {
   return {
     ...about,
+    id: keyId(about),
     kind,
     fallback: undefined,
     required: false,
@@ -60,6 +69,7 @@ export function list(kind: Kind<readonly string[]>, about: About): Key<readonly 
 export function required(kind: Kind<string>, about: About): Key<string> {
   return {
     ...about,
+    id: keyId(about),
     kind,
     fallback: undefined,
     required: true,
@@ -67,8 +77,7 @@ export function required(kind: Kind<string>, about: About): Key<string> {
   };
 }
 
-/** `section.key`, as in --set. */
-export function keyId(key: Pick<About, "section" | "name">): string {
+function keyId(key: Pick<About, "section" | "name">): string {
   return `${key.section}.${key.name}`;
 }
 

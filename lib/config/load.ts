@@ -8,7 +8,6 @@ import { allKeys, keys } from "./definition.ts";
 import type { FindOptions } from "./find.ts";
 import { backupName, findConfig } from "./find.ts";
 import type { Key } from "./keys.ts";
-import { keyId } from "./keys.ts";
 import type { Overrides } from "./overrides.ts";
 import { readOverrides } from "./overrides.ts";
 import type { Problem } from "./problem.ts";
@@ -44,7 +43,7 @@ export interface LoadedBackup {
 export async function loadBackup(nameOrPath: string, options: LoadOptions): Promise<LoadedBackup> {
   const file = await findConfig(nameOrPath, options);
   const overrides = readOverrides(options.env, options.set);
-  const chain = await readChain(file, options, overrides.values.get(keyId(keys.extends)));
+  const chain = await readChain(file, options, overrides.values.get(keys.extends.id));
   return settleBackup(chain, overrides, { name: backupName(file), file }, options);
 }
 
@@ -82,12 +81,12 @@ async function settleBackup(
   for (const settled of settlement.values.values()) {
     if (settled.key.kind.secret !== true || settled.text === "") continue;
     if (leaveSecrets || settled.key.kind.resolved === "when used") {
-      secrets.set(keyId(settled.key), placeSecret(settled.text, settled.base));
+      secrets.set(settled.key.id, placeSecret(settled.text, settled.base));
       continue;
     }
     try {
       secrets.set(
-        keyId(settled.key),
+        settled.key.id,
         await resolveSecret(settled.text, { base: settled.base, env, runCommand }),
       );
     } catch (error) {
@@ -95,7 +94,7 @@ async function settleBackup(
     }
   }
   const textOf = (key: Key<unknown>): string | undefined =>
-    secrets.get(keyId(key)) ?? settlement.values.get(keyId(key))?.text;
+    secrets.get(key.id) ?? settlement.values.get(key.id)?.text;
   const backup = makeBackup({
     name,
     file,
@@ -129,8 +128,9 @@ function check({ key, text, where }: Settled): Problem | undefined {
 
 function missing(chain: Chain, { values }: Settlement): Problem[] {
   return allKeys.flatMap((key) => {
-    const settled = values.get(keyId(key));
-    if (!key.required || (settled !== undefined && settled.text !== "")) return [];
+    if (!key.required) return [];
+    const settled = values.get(key.id);
+    if (settled !== undefined && settled.text !== "") return [];
     const [first] = chain.files;
     const header = first?.headers.get(key.section) ?? {
       file: first?.file ?? "",

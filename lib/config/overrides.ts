@@ -9,7 +9,7 @@ import {
 } from "./definition.ts";
 import type { Environment } from "./interpolate.ts";
 import type { Key } from "./keys.ts";
-import { environmentName, keyId } from "./keys.ts";
+import { environmentName } from "./keys.ts";
 import type { Problem } from "./problem.ts";
 import { policyNameProblem } from "./policyline.ts";
 import { didYouMean, quoted } from "./problem.ts";
@@ -63,7 +63,7 @@ function readEnvironment(env: Environment, { values, policies, problems }: Found
     const key = byName.get(name);
     const where = `environment ${name}`;
     if (key !== undefined) {
-      values.set(keyId(key), { key, text, origin: where, where });
+      values.set(key.id, { key, text, origin: where, where });
       continue;
     }
     if (name.startsWith(policyPrefix)) {
@@ -132,7 +132,7 @@ function readSet(text: string, { values, policies, problems }: Found): void {
     });
     return;
   }
-  values.set(keyId(key), { key, text: value, origin: "--set", where });
+  values.set(key.id, { key, text: value, origin: "--set", where });
 }
 
 function hintFor(section: string, name: string, id: string): string {
@@ -140,9 +140,12 @@ function hintFor(section: string, name: string, id: string): string {
   if (holds === "rules") return "filter rules are lines of the file and can't be set";
   if (holds === "retention") return retentionHint;
   const home = allKeys.find((key) => key.name === name);
-  if (home !== undefined) return `did you mean ${keyId(home)}?`;
+  if (home !== undefined) return `did you mean ${home.id}?`;
   const near =
-    suggest(id, allKeys.map(keyId)) ??
+    suggest(
+      id,
+      allKeys.map((key) => key.id),
+    ) ??
     suggest(
       name,
       allKeys.map((key) => key.name),

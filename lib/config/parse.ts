@@ -2,7 +2,6 @@ import { suggest } from "../units/suggest.ts";
 import type { Section } from "./definition.ts";
 import { allKeys, findKey, findSection, keyNames, sections } from "./definition.ts";
 import type { Key } from "./keys.ts";
-import { keyId } from "./keys.ts";
 import type { PolicyLine, RetentionEntry } from "./policyline.ts";
 import { readPolicyLine, readRetentionLine } from "./policyline.ts";
 import type { Place, Problem } from "./problem.ts";
@@ -115,7 +114,7 @@ export function parseText(text: string, file: string): ParsedFile {
       );
       return;
     }
-    const first = entries.get(keyId(key));
+    const first = entries.get(key.id);
     if (first !== undefined) {
       complain(
         place,
@@ -127,7 +126,7 @@ export function parseText(text: string, file: string): ParsedFile {
     const value = readValue(line.slice(equals + 1));
     const valuePlace = { ...place, column: columnAt(line, equals + 1 + value.offset) };
     if (value.problem === undefined && !value.text.includes("\0")) {
-      entries.set(keyId(key), { key, text: value.text, place, valuePlace });
+      entries.set(key.id, { key, text: value.text, place, valuePlace });
     } else {
       const { message, hint } = value.problem ?? {
         message: "expected text, found a NUL character",

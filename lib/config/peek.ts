@@ -3,7 +3,6 @@ import { readChain } from "./chain.ts";
 import { keys } from "./definition.ts";
 import type { FindOptions } from "./find.ts";
 import { backupName } from "./find.ts";
-import { keyId } from "./keys.ts";
 import { settle } from "./settle.ts";
 
 /** What another configuration backs up and where to, or why that can't be told. */
@@ -36,10 +35,10 @@ async function peek(file: string, options: FindOptions): Promise<Peek> {
   try {
     const chain = await readChain(file, options);
     const { values, problems } = settle(chain, new Map(), options.env);
-    const source = values.get(keyId(keys.source));
-    const destination = values.get(keyId(keys.destination));
-    const kind = values.get(keyId(keys.historyKind));
-    const dir = values.get(keyId(keys.historyDir));
+    const source = values.get(keys.source.id);
+    const destination = values.get(keys.destination.id);
+    const kind = values.get(keys.historyKind.id);
+    const dir = values.get(keys.historyDir.id);
     const spoilt = [source, destination].find((settled) => settled?.spoilt === true);
     if (spoilt !== undefined) {
       const why = problems.find(({ where }) => where.startsWith(`${spoilt.origin}:`));
@@ -55,7 +54,7 @@ async function peek(file: string, options: FindOptions): Promise<Peek> {
           kind?.text === "dir" && dir?.spoilt !== true
             ? { dir: dir?.text || undefined }
             : undefined,
-        rcloneConfig: values.get(keyId(keys.config))?.text || undefined,
+        rcloneConfig: values.get(keys.config.id)?.text || undefined,
       };
     }
     const [first] = chain.problems;

@@ -1,6 +1,5 @@
 import type { Chain } from "./chain.ts";
 import { allKeys, sections } from "./definition.ts";
-import { keyId } from "./keys.ts";
 import type { Rule } from "./parse.ts";
 import type { SettledRetention } from "./policies.ts";
 import { maskSecret } from "./secret.ts";
@@ -56,7 +55,7 @@ export function provenanceOf(
     return allKeys
       .filter((key) => key.section === section)
       .flatMap((key) => {
-        const settled = values.get(keyId(key));
+        const settled = values.get(key.id);
         if (settled !== undefined && settled.text !== "") {
           return [{ section, key: key.name, value: shown(settled), origin: settled.origin }];
         }

@@ -5,7 +5,6 @@ import { allKeys } from "./definition.ts";
 import type { Environment } from "./interpolate.ts";
 import { interpolate } from "./interpolate.ts";
 import type { Key } from "./keys.ts";
-import { keyId } from "./keys.ts";
 import type { Override } from "./overrides.ts";
 import type { Entry } from "./parse.ts";
 import type { Problem } from "./problem.ts";
@@ -45,19 +44,24 @@ export function settle(
   const values = new Map<string, Settled>();
   const problems: Problem[] = [];
   for (const key of allKeys) {
-    const id = keyId(key);
-    const override = overrides.get(id);
-    const entry = chain.files
-      .map((file) => file.entries.get(id))
-      .find((each) => each !== undefined);
+    const override = overrides.get(key.id);
     if (override !== undefined) {
       const base = process.cwd();
-      values.set(id, { ...override, text: beside(key, override.text, base), base });
-    } else if (entry !== undefined) {
-      values.set(id, fromEntry(entry, env, problems));
+      values.set(key.id, { ...override, text: beside(key, override.text, base), base });
+      continue;
     }
+    const entry = nearestEntry(chain, key.id);
+    if (entry !== undefined) values.set(key.id, fromEntry(entry, env, problems));
   }
   return { values, problems };
+}
+
+function nearestEntry({ files }: Chain, id: string): Entry | undefined {
+  for (const { entries } of files) {
+    const entry = entries.get(id);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }
 
 function fromEntry(entry: Entry, env: Environment, problems: Problem[]): Settled {

@@ -56,11 +56,12 @@ export function readRuns(file: string, count: number): readonly FinishedRun[] {
     const tail = readTail(file, bytes);
     if (tail === undefined) return [];
     const runs = new Map<string, FinishedRun>();
-    for (const line of tail.text.split("\n")) {
+    for (const line of tail.text.split("\n").toReversed()) {
+      if (runs.size >= count) break;
       const run = line === "" ? undefined : parseJson(line, lineSchema);
-      if (run !== undefined) runs.set(run.run, run);
+      if (run !== undefined && !runs.has(run.run)) runs.set(run.run, run);
     }
-    if (tail.isWhole || runs.size >= count) return [...runs.values()].slice(-count);
+    if (tail.isWhole || runs.size >= count) return [...runs.values()].toReversed();
   }
 }
 

@@ -202,22 +202,14 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function offsetAt(moment: number, zone: string): number {
   let format = formats.get(zone);
   if (format === undefined) {
-    const digits = "2-digit" as const;
-    format = new Intl.DateTimeFormat("en-US", {
-      ...{ timeZone: zone, hourCycle: "h23", era: "short" },
-      ...{ year: "numeric", month: digits, day: digits },
-      ...{ hour: digits, minute: digits, second: digits },
-    });
+    format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "longOffset" });
     formats.set(zone, format);
   }
-  const part = new Map(format.formatToParts(moment).map(({ type, value }) => [type, value]));
-  const field = (name: Intl.DateTimeFormatPartTypes): number => Number(part.get(name));
-  const year = part.get("era") === "BC" ? 1 - field("year") : field("year");
-  const wall = new Date(0);
-  // Date.UTC takes the years 0 to 99 for those of the last century.
-  wall.setUTCFullYear(year, field("month") - 1, field("day"));
-  wall.setUTCHours(field("hour"), field("minute"), field("second"));
-  return wall.getTime() - Math.floor(moment / 1000) * 1000;
+  // `1/31/2026, GMT+01:00`; `GMT` alone for none, and seconds where an old offset has some.
+  const [, sign, hours = 0, minutes = 0, seconds = 0] =
+    /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(format.format(moment)) ?? [];
+  const offset = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  return (sign === "-" ? -offset : offset) * 1000;
 }
 
 function givenOffset(text: string): number {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { readJson, writeJson, type ReadJson } from "../state/jsonfile.ts";
 import { formatFiles } from "../units/format.ts";
-import { dayFromText, dayOf, dayText } from "./days.ts";
+import { dayOf, dayText } from "./days.ts";
 
 const count = v.object({ files: v.number(), bytes: v.number() });
 const moment = v.pipe(v.string(), v.isoTimestamp());
@@ -51,10 +51,9 @@ export function verifiedWithin(
   now: Date,
 ): { readonly files: number; readonly bytes: number } {
   const today = dayOf(now);
-  const counted = all.filter(({ day }) => {
-    const age = today - dayFromText(day);
-    return age >= 0 && age <= days;
-  });
+  // Days are written so that their texts have the same order.
+  const [first, last] = [dayText(Math.max(today - days, 1)), dayText(today)];
+  const counted = all.filter(({ day }) => day >= first && day <= last);
   const share = (what: "files" | "bytes"): number =>
     total[what] === 0 ? 1 : counted.reduce((sum, one) => sum + one[what], 0) / total[what];
   return { files: share("files"), bytes: share("bytes") };

@@ -2,7 +2,6 @@ import { readdirSync } from "node:fs";
 import type { Argument, CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { readDefinitions } from "../../lib/cli.ts";
 import { allKeys } from "../../lib/config/definition.ts";
-import { keyId } from "../../lib/config/keys.ts";
 
 /** What a shell can offer for a value. */
 export type Completes =
@@ -119,7 +118,7 @@ const kinds: Readonly<Record<string, Completes["kind"]>> = {
   target: "directory",
 };
 
-const keyWords = allKeys.map((key) => `${keyId(key)}=`);
+const keyWords = allKeys.map((key) => `${key.id}=`);
 
 function completes(name: string, choices: readonly string[] | undefined): Completes {
   if (choices !== undefined) return { kind: "words", words: choices };
