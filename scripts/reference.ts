@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Section } from "../lib/config/definition.ts";
 import { allKeys, reservedEnvironment, sections } from "../lib/config/definition.ts";
 import type { Key } from "../lib/config/keys.ts";
-import { environmentName, keyId } from "../lib/config/keys.ts";
+import { environmentName } from "../lib/config/keys.ts";
 
 const generated = "Generated from lib/config/definition.ts by `npm run docs`; do not edit.";
 
@@ -32,7 +32,7 @@ function renderKey(key: Key<unknown>): string {
     key.required ? "Required" : undefined,
     `Example: \`${key.name} = ${key.example}\``,
     key.kind.interpolated === false ? "`${NAME}` is left to the shell" : undefined,
-    `Override: \`--set ${keyId(key)}=…\`, \`${environmentName(key)}\``,
+    `Override: \`--set ${key.id}=…\`, \`${environmentName(key)}\``,
   ];
   const list = facts.filter((fact) => fact !== undefined).map((fact) => `- ${fact}`);
   return `### ${key.name}\n\n${key.summary}\n\n${list.join("\n")}`;
