@@ -1,4 +1,5 @@
-import { scryptSync } from "node:crypto";
+import { scrypt, scryptSync, type ScryptOptions } from "node:crypto";
+import { promisify } from "node:util";
 import { revealBytes } from "./obscure.ts";
 
 /** The keys of a crypt remote. */
@@ -28,14 +29,35 @@ export function cryptKeys(options: ReadonlyMap<string, string>): CryptKeys {
   return keys;
 }
 
+/** Makes them beside other work, so that cryptKeys finds them made. Throws what that throws. */
+export async function prepareKeys(options: ReadonlyMap<string, string>): Promise<void> {
+  if (known.has(options)) return;
+  const { password, salt } = phrases(options);
+  if (password.length === 0) return;
+  known.set(options, split(await derived(password, salt, keyLength, cost)));
+}
+
+const keyLength = 80;
+const cost = { N: 16_384, r: 8, p: 1 };
+const derived = promisify<Buffer, Buffer, number, ScryptOptions, Buffer>(scrypt);
+
 function derive(options: ReadonlyMap<string, string>): CryptKeys {
-  const password = secret(options, "password");
-  const salt = secret(options, "password2");
-  const key =
-    password.length === 0
-      ? Buffer.alloc(80)
-      : scryptSync(password, salt.length === 0 ? defaultSalt : salt, 80, { N: 16_384, r: 8, p: 1 });
+  const { password, salt } = phrases(options);
+  return split(
+    password.length === 0 ? Buffer.alloc(keyLength) : scryptSync(password, salt, keyLength, cost),
+  );
+}
+
+function split(key: Buffer): CryptKeys {
   return { data: key.subarray(0, 32), name: key.subarray(32, 64), tweak: key.subarray(64, 80) };
+}
+
+function phrases(options: ReadonlyMap<string, string>): { password: Buffer; salt: Buffer } {
+  const salt = secret(options, "password2");
+  return {
+    password: secret(options, "password"),
+    salt: salt.length === 0 ? defaultSalt : salt,
+  };
 }
 
 function secret(options: ReadonlyMap<string, string>, key: string): Buffer {

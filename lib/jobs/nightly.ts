@@ -133,6 +133,8 @@ async function runEach(
 ): Promise<NightBackup[]> {
   let done = 0;
   const running = new Set<string>();
+  // Nobody waits for the disk before the next one begins.
+  const kept: Promise<void>[] = [];
   const tellStatus = (): void =>
     options.onStatus(`${done} of ${wanted.length} done, running: ${[...running].join(", ")}`);
   const results = await pMap(
@@ -160,12 +162,13 @@ async function runEach(
       if (!options.dryRun) {
         const ping = endPing(config, result);
         if (ping !== undefined) pings.send(ping);
-        await book.keep(result, scheduled);
+        kept.push(book.keep(result, scheduled));
       }
       return result;
     },
     { concurrency: options.jobs ?? settings.jobs },
   );
+  await Promise.all(kept);
   if (world.signal.aborted) options.onStatus("stopping");
   return results.filter((result) => result !== undefined);
 }

@@ -12,7 +12,7 @@ import { acquireLock } from "../state/lock.ts";
 import { readRecord } from "../state/record.ts";
 import type { Capability } from "../stores/b2/authorization.ts";
 import type { DirStore } from "../stores/dir/open.ts";
-import { findStore, type FoundStore } from "../stores/find.ts";
+import { findStore, prepareStore, type FoundStore } from "../stores/find.ts";
 import type { Store } from "../stores/store.ts";
 import type { StoreWorld } from "../stores/world.ts";
 import { rawFromBytes, type RawPath } from "../units/rawpath.ts";
@@ -59,7 +59,8 @@ export async function withHistory<T>(
   request: HistoryRequest,
   act: (history: OpenHistory) => Promise<T>,
 ): Promise<T> {
-  const { world } = session;
+  const { world, backup, remotes, rclone } = session;
+  const prepared = prepareStore(backup.destination, { remotes, env: rclone.env });
   const lock = await acquireLock(await lockFile(session), {
     mode: request.mode,
     command: `${request.command} ${session.backup.name}`,
@@ -70,6 +71,7 @@ export async function withHistory<T>(
   try {
     const files = await stateFiles(session);
     scratch = await makeScratch(files, request.mode === "exclusive");
+    await prepared;
     const locked = { ...session, rclone: { ...session.rclone, lock: lock.fd } };
     const held = { session: locked, files, scratch };
     // A dry run needs nothing, and only tells what would be done first.

@@ -77,6 +77,12 @@ export function isChecked(
   return bulkChecks && stored.hash !== undefined && stored.size < oneStream;
 }
 
+/** A private directory of this machine to copy to. */
+export interface Staged extends Pick<Features, "inPlace"> {
+  /** Whether nothing was in it when the restore began. */
+  readonly fresh: boolean;
+}
+
 export interface CopyRequest {
   readonly source: BulkSource;
   /** A file of raw paths; undefined copies all that is there. */
@@ -87,7 +93,7 @@ export interface CopyRequest {
   /** Whether a file that seems to be the same is copied all the same. */
   readonly anew?: boolean;
   /** Set for a private directory of this machine, where every file is looked at before it appears. */
-  readonly staged?: Pick<Features, "inPlace">;
+  readonly staged?: Staged;
   readonly signal: AbortSignal;
   readonly onStats: (stats: Stats) => void;
 }
@@ -157,6 +163,11 @@ function copyArgs(request: CopyRequest, tuning: Tuning): string[] {
  * A temporary name and room set aside for each file cost a tenth of the time of small files. Nobody sees
  * a half file here: it lacks its size or time, and rclone copies it again.
  */
-function stagedFlags({ inPlace }: Pick<Features, "inPlace">): string[] {
-  return ["--local-no-preallocate", ...(inPlace === true ? ["--inplace"] : [])];
+function stagedFlags({ inPlace, fresh }: Staged): string[] {
+  return [
+    "--local-no-preallocate",
+    ...(inPlace === true ? ["--inplace"] : []),
+    // Nothing there has to be looked at.
+    ...(fresh ? ["--no-check-dest"] : []),
+  ];
 }

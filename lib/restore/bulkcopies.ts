@@ -13,6 +13,8 @@ export interface LocalCopy extends Pick<BulkCopy, "source" | "timed"> {
   /** Undefined copies all that is there. */
   readonly list: string | undefined;
   readonly destination: string;
+  /** Whether nothing was there when the restore began. */
+  readonly fresh: boolean;
 }
 
 /**
@@ -28,9 +30,9 @@ export async function copyLocally(
   const signal = AbortSignal.any([work.signal, stop.signal]);
   const progress = new Map<number, Stats>();
   let first: unknown;
-  const copyOne = async ({ timed, ...copy }: LocalCopy, at: number): Promise<Reasons> => {
+  const copyOne = async ({ timed, fresh, ...copy }: LocalCopy, at: number): Promise<Reasons> => {
     if (stop.signal.aborted) return noReasons;
-    const staged = { inPlace: timed && work.features.inPlace === true };
+    const staged = { fresh, inPlace: timed && work.features.inPlace === true };
     try {
       const reasons = await copyFiles(work.rclone, work.tuning, {
         ...{ ...copy, keepExisting: false, staged, signal },

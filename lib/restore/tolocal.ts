@@ -120,7 +120,7 @@ async function copyMany(
   const told = await copyLocally(
     work,
     copies.map(({ source, list, renamed, timed }, index) => ({
-      ...{ source, timed },
+      ...{ source, timed, fresh: staging.fresh },
       list: whole && !renamed ? undefined : list,
       destination: renamed ? join(staging.directory, `bulk-${index}`) : staging.files,
     })),

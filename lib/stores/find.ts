@@ -1,4 +1,5 @@
 import { cryptNames } from "../crypt/cryptnames.ts";
+import { prepareKeys } from "../crypt/keys.ts";
 import type { Names } from "../crypt/names.ts";
 import { plainNames, stackNames } from "../crypt/plainnames.ts";
 import { failed, usage } from "../errors.ts";
@@ -43,12 +44,39 @@ export function findStore(
   return findDeep(location, context, 0);
 }
 
+/**
+ * Makes the keys of the crypt remotes on the way, which takes a while, beside other work: findStore then
+ * finds them made. Never throws: what is wrong, findStore tells.
+ */
+export async function prepareStore(
+  location: string,
+  context: Pick<ResolveContext, "remotes" | "env">,
+): Promise<void> {
+  const ready: Promise<void>[] = [];
+  try {
+    let text: string | undefined = location;
+    for (let depth = 0; text !== undefined && depth <= deepest; depth += 1) {
+      const next = parseLocation(text);
+      if (next.kind === "local") break;
+      const options = remoteOptions(next.name, next.onTheFly, next.parameters, context);
+      const type = options.get("type") ?? "";
+      if (type === "crypt") ready.push(prepareKeys(options));
+      text = type === "crypt" || transparent.has(type) ? options.get("remote") : undefined;
+    }
+  } catch {
+    // Told by whoever needs it.
+  }
+  await Promise.allSettled(ready);
+}
+
+const deepest = 20;
+
 function findDeep(
   text: string,
   context: Pick<ResolveContext, "remotes" | "env">,
   depth: number,
 ): FoundStore {
-  if (depth > 20)
+  if (depth > deepest)
     throw usage(
       "expected remotes that end in a store, found overlays that refer to each other in a circle",
     );
