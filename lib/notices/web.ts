@@ -39,8 +39,7 @@ export async function ask(
     let url = first;
     for (let hop = 0; ; hop += 1) {
       const own = url.origin === first.origin;
-      const answer = await undici.request(withoutUser(url), {
-        dispatcher,
+      const answer = await undici.request(withoutUser(url), dispatcher, {
         method: request.method,
         headers: { ...request.headers, ...(own ? authorization(first) : {}) },
         body: request.body ?? null,

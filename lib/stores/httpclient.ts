@@ -147,8 +147,7 @@ class Client implements Http {
     this.#dispatcher ??= openDispatcher(world.env, { headersTimeout, bodyTimeout });
     const dispatcher = await this.#dispatcher;
     const undici = await import("./undici.ts");
-    const answer = await undici.request(request.url, {
-      dispatcher,
+    const answer = await undici.request(request.url, dispatcher, {
       method: request.method,
       headers: { ...request.headers },
       body: request.body ?? null,
