@@ -57,6 +57,12 @@ function memoryTuning(machineBytes: number): Record<string, string> {
 }
 
 /**
+ * A library for terminals that rclone holds makes tables of the widths of characters at every start, which
+ * is half of the start of rclone 1.60. Only `rclone ncdu` looks into them. See tcell's README.
+ */
+const noTables = { TCELL_MINIMIZE: "1" };
+
+/**
  * The part of `env` that rclone gets on a machine with so many bytes of memory. Times are listed in
  * UTC, so TZ is set, not inherited.
  */
@@ -64,7 +70,7 @@ export function childEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   machineBytes: number,
 ): ChildEnvironment {
-  const kept: Record<string, string> = memoryTuning(machineBytes);
+  const kept: Record<string, string> = { ...memoryTuning(machineBytes), ...noTables };
   const dropped: string[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined) continue;
