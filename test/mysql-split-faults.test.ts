@@ -91,6 +91,54 @@ test("kill -9 while files are staged leaves the old dump, and the next run clean
   assert.deepEqual(await readdir(staged), []);
 });
 
+test("kill -9 in the first run: the next one begins anew", async (t) => {
+  const { to, cat, join, splitText } = await makeSplitting(t);
+  const words = [exporter("mysql-split"), "--to", to, "--chunk-size", "64K"];
+  const live = start(process.execPath, words, { typing: true });
+  live.child.stdin?.on("error", () => {});
+  live.child.stdin?.write(fresh.slice(0, 300_000));
+  const staged = path.join(to, ".split/staged");
+  // Some are whole, and of one the beginning is there.
+  while ((await readdir(staged).catch(() => [])).length < 3)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  live.killGroup("SIGKILL");
+  await live.done;
+  assert.equal((await join(["--verify"])).code, 5);
+  const again = await splitText(fresh);
+  assert.equal(again.unchanged, 0);
+  assert.deepEqual(await readdir(staged), []);
+  assert.equal((await cat()).toString(), fresh);
+  assert.equal((await join(["--verify"])).code, 0);
+});
+
+test("a sync that fails is told with its path, and the old dump stays", async (t) => {
+  const { to, root, join, cat, splitText } = await makeSplitting(t);
+  await splitText(old);
+  const file = path.join(root, "fresh.sql");
+  await writeFile(file, fresh);
+  const script = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const real = fs.promises.open;
+    fs.promises.open = async (file, ...words) => {
+      const handle = await real(file, ...words);
+      if (file.endsWith("staged/00000002"))
+        handle.sync = async () => {
+          throw Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" });
+        };
+      return handle;
+    };
+    syncBuiltinESMExports();`;
+  const module = `data:text/javascript,${encodeURIComponent(script)}`;
+  const words = [exporter("mysql-split"), "--to", to, "--chunk-size", "64K", file];
+  const result = await run(process.execPath, ["--import", module, ...words]);
+  assert.equal(result.code, 1, result.stderr);
+  assert.match(result.stderr, /cannot write .*\.split\/staged\/00000002 \(EIO\)/);
+  assert.equal((await cat()).toString(), old);
+  assert.equal((await join(["--verify"])).code, 0);
+  assert.deepEqual(await readdir(path.join(to, ".split/staged")), []);
+});
+
 test("a disk that is full in the middle is told, and the old dump stays", async (t) => {
   const { root, to } = await makeSplitting(t);
   await writeFile(path.join(root, "old.sql"), mysqlDump([{ name: "a", rows: someRows(4000) }]));

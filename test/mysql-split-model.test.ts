@@ -22,9 +22,14 @@ const world = {
   events: { warn: assert.fail, detail: () => {}, progress: () => {} },
 };
 
-async function split(directory: string, dump: string): Promise<SplitResult> {
+async function split(directory: string, dump: string, lengths = [70_000]): Promise<SplitResult> {
   const bytes = Buffer.from(dump);
-  const pieces = [bytes.subarray(0, 70_000), bytes.subarray(70_000)];
+  const pieces: Buffer[] = [];
+  for (let at = 0, index = 0; at < bytes.length; index += 1) {
+    const length = lengths[index % (lengths.length + 1)] ?? bytes.length;
+    pieces.push(bytes.subarray(at, at + length));
+    at += length;
+  }
   return splitDump(
     new MysqlScanner(),
     async (take) => take(streamInput("test", Readable.from(pieces, { objectMode: false }))),
@@ -119,5 +124,70 @@ test("any dumps one after another are what they are, and change as little as the
       },
     ),
     { numRuns: 12 },
+  );
+});
+
+test("a dump is cut alike however its bytes come: what is written before a chunk's end is known, too", async () => {
+  const row = fc.oneof(
+    fc.record({ text: fc.constant("1,'the same'"), times: fc.integer({ min: 1, max: 30_000 }) }),
+    fc.record({
+      text: fc
+        .integer({ min: 1, max: 300_000 })
+        .map((length) => `2,'${"long ".repeat(length / 5)}'`),
+      times: fc.constant(1),
+    }),
+    fc.record({ text: fc.constant(undefined), times: fc.integer({ min: 1, max: 3000 }) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(row, { maxLength: 5 }), { minLength: 1, maxLength: 3 }),
+      fc.array(fc.integer({ min: 500, max: 200_000 }), { minLength: 1, maxLength: 5 }),
+      async (tables, lengths) => {
+        const root = await mkdtemp(path.join(tmpdir(), "rclone-backups-test-"));
+        try {
+          const dump = mysqlDump(
+            tables.map((rows, at) => ({
+              name: `t${at}`,
+              rows: rows.flatMap(({ text, times }, part) =>
+                text === undefined
+                  ? someRows(times, part * 10_000)
+                  : Array.from({ length: times }, () => text),
+              ),
+            })),
+          );
+          const [whole, pieces] = [path.join(root, "whole"), path.join(root, "pieces")];
+          await split(whole, dump, []);
+          await split(
+            pieces,
+            dump,
+            Array.from({ length: 1000 }, (_, at) => lengths[at % lengths.length] ?? 1),
+          );
+          assert.deepEqual(await contents(pieces), await contents(whole));
+          assert.deepEqual(await readdir(path.join(pieces, ".split/staged")), []);
+          const joined: string[] = [];
+          await joinChunks({ directory: pieces, command: "test" }, world, async (chunk) => {
+            joined.push(chunk.toString());
+          });
+          assert.ok(joined.join("") === dump);
+        } finally {
+          await rm(root, { recursive: true, force: true });
+        }
+      },
+    ),
+    {
+      numRuns: 8,
+      // A chunk that ends before what was written of it already.
+      examples: [
+        [
+          [
+            [
+              { text: "1,'the same'", times: 2400 },
+              { text: `2,'${"long ".repeat(40_000)}'`, times: 1 },
+            ],
+          ],
+          [5000],
+        ],
+      ],
+    },
   );
 });

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { assignNames } from "./assign.ts";
 import type { HashBytes } from "./hash.ts";
 import { commitJournal, stagedManifest } from "./journal.ts";
@@ -5,7 +6,8 @@ import { manifestText, type Manifest, type SetFile } from "./manifest.ts";
 import { writeAtomically } from "../state/atomic.ts";
 import type { Section } from "./section.ts";
 import { sectionsOf, type ChunkSet } from "./set.ts";
-import type { Stager, Taken } from "./stage.ts";
+import type { Taken } from "./stage.ts";
+import type { Staging } from "./staging.ts";
 
 export interface TakenSection {
   readonly section: Section;
@@ -68,7 +70,7 @@ export async function replaceSet(
   set: ChunkSet,
   plan: Replacement,
   about: Omit<Manifest, "files">,
-  stager: Stager,
+  staging: Staging,
   hash: HashBytes,
 ): Promise<void> {
   const text = manifestText({ ...about, files: plan.files }, hash);
@@ -79,10 +81,14 @@ export async function replaceSet(
   const moves: { staged: string; name: string }[] = [];
   for (const { chunk, name } of plan.writes) {
     const staged =
-      chunk.staged ?? (chunk.same === undefined ? undefined : await stager.stageOld(chunk.same));
+      chunk.staged ??
+      (chunk.same === undefined
+        ? undefined
+        : await staging.stageOld(path.join(set.place.directory, chunk.same)));
     if (staged === undefined) throw new Error(`${name} was not staged`);
     moves.push({ staged, name });
   }
-  await stager.stage(Buffer.from(text), stagedManifest);
+  await staging.stage(Buffer.from(text), stagedManifest);
+  await staging.flush();
   await commitJournal(set.place, { moves, removals: plan.removed });
 }

@@ -1,13 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { copyFile, link, open, type FileHandle } from "node:fs/promises";
 import path from "node:path";
-import { failed, systemCode } from "../errors.ts";
-import { writeFailure } from "../process/writefailure.ts";
-import type { HashBytes } from "./hash.ts";
-import { stagedFile } from "./journal.ts";
+import { systemCode } from "../errors.ts";
+import type { RunningHash } from "./hash.ts";
 import { parseChunkName } from "./names.ts";
 import type { SetFile } from "./manifest.ts";
 import type { ChunkSet } from "./set.ts";
+import type { StagedFile, Staging } from "./staging.ts";
 
 /** A chunk of the new set. */
 export interface Taken {
@@ -19,6 +17,13 @@ export interface Taken {
   readonly staged: string | undefined;
 }
 
+/** A chunk of which only the beginning is known. */
+interface Begun {
+  bytes: number;
+  /** Undefined where nothing is to be written. */
+  readonly file: StagedFile | undefined;
+}
+
 const piece = 512 * 1024;
 
 /** So many chunks that changed one after another don't hide where an old one goes on. */
@@ -27,8 +32,8 @@ const reach = 16;
 /** Compares chunks of a new dump with the files that are there, and stages those that differ. */
 export class Stager {
   readonly #set: ChunkSet;
-  readonly #hash: HashBytes;
-  readonly #writes: boolean;
+  readonly #hash: RunningHash;
+  readonly #staging: Staging | undefined;
   /** The names of files by section and content: those of equal content in their order. */
   readonly #old = new Map<string, string[]>();
   /** The files of each section, in their order. */
@@ -36,13 +41,13 @@ export class Stager {
   /** Where each file stands in its section. */
   readonly #positions = new Map<string, number>();
   readonly #piece = Buffer.allocUnsafeSlow(piece);
-  #serial = 0;
+  #begun: Begun | undefined;
 
-  /** Without `writes`, nothing is staged. */
-  constructor(set: ChunkSet, hash: HashBytes, writes: boolean) {
+  /** Nothing is staged without `staging`. */
+  constructor(set: ChunkSet, hash: RunningHash, staging: Staging | undefined) {
     this.#set = set;
     this.#hash = hash;
-    this.#writes = writes;
+    this.#staging = staging;
     const sections = new Map<string, Map<number, number>>();
     for (const file of set.files) {
       const { name, hash: digest, bytes } = file;
@@ -87,57 +92,60 @@ export class Stager {
     return { hash, bytes, same: name, staged: undefined };
   }
 
+  /**
+   * Takes more of a chunk whose end is not yet known, and is part of the next one that is taken. So it is
+   * hashed while it is in the processor's cache, and on its way to the disk when its end is found. Where the
+   * old set has this section, nothing happens: the whole chunk may be one of its files. The bytes must stay
+   * until it has resolved. Throws failed().
+   */
+  async takeAhead(label: string, occurrence: number, bytes: Buffer): Promise<void> {
+    if (this.#sections.has(`${label} ${occurrence}`)) return;
+    if (this.#begun === undefined) {
+      this.#hash.begin();
+      this.#begun = { bytes: 0, file: this.#staging?.begin() };
+    }
+    this.#begun.bytes += bytes.length;
+    this.#hash.add(bytes);
+    await this.#begun.file?.append(bytes);
+  }
+
   /** Takes the next chunk of a section: the n-th with this label. The bytes must stay until it has resolved. */
   async take(label: string, occurrence: number, bytes: Buffer): Promise<Taken> {
-    const hash = this.#hash(bytes);
-    const key = contentKey(label, occurrence, hash, bytes.length);
-    const candidate = this.#old.get(key)?.shift();
-    const found = { hash, bytes: bytes.length };
-    if (candidate !== undefined && this.isEqual(candidate, bytes))
-      return { ...found, same: candidate, staged: undefined };
-    if (!this.#writes) return { ...found, same: undefined, staged: undefined };
-    return { ...found, same: undefined, staged: await this.stage(bytes) };
+    const begun = this.#takeBegun(bytes.length);
+    const rest = bytes.subarray(begun?.bytes ?? 0);
+    if (begun === undefined) this.#hash.begin();
+    this.#hash.add(rest);
+    const found = { hash: this.#hash.end(), bytes: bytes.length };
+    if (begun === undefined) {
+      const key = contentKey(label, occurrence, found.hash, bytes.length);
+      const candidate = this.#old.get(key)?.shift();
+      if (candidate !== undefined && this.isEqual(candidate, bytes))
+        return { ...found, same: candidate, staged: undefined };
+    }
+    const file = begun === undefined ? this.#staging?.begin() : begun.file;
+    try {
+      await file?.append(rest);
+    } finally {
+      file?.finish();
+    }
+    return { ...found, same: undefined, staged: file?.name };
   }
 
-  /** Stages bytes, synced; returns the name. Throws failed(). */
-  async stage(bytes: Uint8Array, name = stagedFile(this.#serial++)): Promise<string> {
-    const file = path.join(this.#set.place.staged, name);
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    try {
-      const handle = await open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-      try {
-        await writeWhole(handle, bytes);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    } catch (error) {
-      throw stageFailure(file, error);
-    }
-    return name;
+  /** Gives up what was taken ahead of a chunk that never came. */
+  abandon(): void {
+    this.#begun?.file?.drop();
+    this.#begun = undefined;
   }
 
-  /** Stages a file of the old set that gets another name. */
-  async stageOld(name: string): Promise<string> {
-    const { place } = this.#set;
-    const old = path.join(place.directory, name);
-    const staged = stagedFile(this.#serial++);
-    const file = path.join(place.staged, staged);
-    try {
-      // Where the file system has no links, it is a copy.
-      await link(old, file).catch(async () => {
-        await copyFile(old, file, constants.COPYFILE_EXCL);
-        const handle = await open(file, "r+");
-        try {
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
-      });
-    } catch (error) {
-      throw stageFailure(file, error);
+  /** What was taken ahead; undefined where nothing was, or more than the chunk has now. */
+  #takeBegun(length: number): Begun | undefined {
+    const begun = this.#begun;
+    if (begun !== undefined && begun.bytes > length) {
+      this.abandon();
+      return undefined;
     }
-    return staged;
+    this.#begun = undefined;
+    return begun;
   }
 
   /**
@@ -171,21 +179,6 @@ export class Stager {
   }
 }
 
-/** In one piece: writeFile would write half a megabyte at a time. */
-async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;)
-    at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
-}
-
 function contentKey(label: string, occurrence: number, hash: string, bytes: number): string {
   return `${label} ${occurrence} ${hash} ${bytes}`;
-}
-
-function stageFailure(file: string, cause: unknown): Error {
-  const code = systemCode(cause);
-  if (code !== "ENOSPC" && code !== "EDQUOT") return writeFailure(file, cause);
-  return failed(`cannot write ${file}: the disk is full (${code})`, {
-    hint: "the files of the dump before are as they were; make room there and run the command again",
-    cause,
-  });
 }

@@ -10,8 +10,12 @@ const heading = Buffer.from("\n--\n-- ");
 const bodyBegins = Buffer.from("\nDELIMITER ;;\n");
 const bodyEnds = Buffer.from("\nDELIMITER ;\n");
 const dataEnds = Buffer.from("\nUNLOCK TABLES;\n");
-/** Its beginning is enough among rows. Node looks for fewer than eight bytes by their first: three times as fast. */
-const dataMayEnd = dataEnds.subarray(0, 7);
+/**
+ * Looked for among rows: a part that begins with a byte which is rarer there than the end of a line. Node looks
+ * for fewer than eight bytes by their first, three times as fast as for more.
+ */
+const dataMayEnd = Buffer.from("K TABLE");
+const before = dataEnds.indexOf(dataMayEnd);
 const tails = [
   "\nSET @@SESSION.SQL_LOG_BIN = @MYSQLDUMP_TEMP_LOG_BIN;",
   "\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;",
@@ -63,8 +67,10 @@ export class MysqlScanner implements DumpScanner {
   #step(bytes: Buffer, at: number, limit: number, starts: SectionStart[]): number {
     if (this.#inside !== undefined) {
       const isRows = this.#inside === "rows";
-      const found = bytes.indexOf(isRows ? dataMayEnd : bodyEnds, at);
-      if (found < 0 || found >= limit) return limit;
+      const found = isRows
+        ? bytes.indexOf(dataMayEnd, at + before) - before
+        : bytes.indexOf(bodyEnds, at);
+      if (found < at || found >= limit) return limit;
       const mark = isRows ? dataEnds : bodyEnds;
       if (bytes.compare(mark, 0, mark.length, found, found + mark.length) !== 0) return found + 1;
       this.#inside = undefined;

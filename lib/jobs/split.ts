@@ -1,11 +1,12 @@
 import { chmod, lstat, mkdir } from "node:fs/promises";
-import { openHash } from "../chunks/hash.ts";
+import { openHash, openRunningHash } from "../chunks/hash.ts";
 import { completeJournal, dropStaged, journalIsOpen } from "../chunks/journal.ts";
 import { lockSet } from "../chunks/lock.ts";
 import { listSet, setPlace, type SetPlace } from "../chunks/place.ts";
 import { planReplacement, replaceSet, type Replacement } from "../chunks/replace.ts";
 import { openSet } from "../chunks/set.ts";
 import { Stager } from "../chunks/stage.ts";
+import { Staging } from "../chunks/staging.ts";
 import type { DumpKind, DumpScanner } from "../dumps/scanner.ts";
 import { failed, refused, systemCode } from "../errors.ts";
 import type { Lock } from "../state/lock.ts";
@@ -90,15 +91,15 @@ async function split(
   if (set.manifest === undefined && set.files.length > 0)
     events.warn(`${place.manifest}: lost or damaged: made anew from ${set.files.length} files`);
   for (const name of set.missing) events.warn(`${place.directory}/${name}: was gone: written anew`);
-  const stager = new Stager(set, hash, !dryRun);
+  const staging = new Staging(place.staged);
+  const stager = new Stager(set, await openRunningHash(), dryRun ? undefined : staging);
   const book = new ChunkBook(stager);
   try {
     await bring(async (input) =>
-      cutDump(input, scanner, async (...chunk) => book.take(...chunk), {
+      cutDump(input, scanner, book, {
         target: chunkSize,
         signal,
         onRead: splitProgress(events, input.bytes, now),
-        expect: (section) => book.expect(section),
       }),
     );
     signal.throwIfAborted();
@@ -107,10 +108,12 @@ async function split(
     const plan = planReplacement(set, book.sections);
     if (!dryRun) {
       const { program, version } = kind;
-      await replaceSet(set, plan, { program, programVersion: version, chunkSize }, stager, hash);
+      await replaceSet(set, plan, { program, programVersion: version, chunkSize }, staging, hash);
     }
     return { ...plan, kind, bytes: book.bytes, dryRun };
   } catch (error) {
+    stager.abandon();
+    await staging.settle();
     // What a commit has begun stays for the next run.
     if (!dryRun && !(await journalIsOpen(place).catch(() => true)))
       await dropStaged(place).catch(() => {});

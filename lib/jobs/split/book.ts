@@ -3,7 +3,7 @@ import { sectionLabel } from "../../chunks/names.ts";
 import type { TakenSection } from "../../chunks/replace.ts";
 import type { Section } from "../../chunks/section.ts";
 import type { Stager, Taken } from "../../chunks/stage.ts";
-import type { ExpectedChunk } from "./cutting.ts";
+import type { ChunkTaker, ExpectedChunk } from "./cutting.ts";
 
 interface OpenSection extends TakenSection {
   /** Sections of the same label are counted from 0. */
@@ -12,7 +12,7 @@ interface OpenSection extends TakenSection {
 }
 
 /** Books the chunks of a dump by their sections, as they are taken. */
-export class ChunkBook {
+export class ChunkBook implements ChunkTaker {
   bytes = 0;
   readonly #stager: Stager;
   readonly #sections: OpenSection[] = [];
@@ -28,7 +28,6 @@ export class ChunkBook {
     return this.#sections;
   }
 
-  /** What comes next in a section, if the dump before tells. */
   expect(section: Section): ExpectedChunk | undefined {
     const { label, occurrence, chunks } = this.#known(section);
     const file = this.#stager.follower(label, occurrence, chunks);
@@ -39,6 +38,11 @@ export class ChunkBook {
     };
     this.#followers.set(expected, file);
     return expected;
+  }
+
+  async takeAhead(section: Section, bytes: Buffer): Promise<void> {
+    const { label, occurrence } = this.#known(section);
+    await this.#stager.takeAhead(label, occurrence, bytes);
   }
 
   async take(section: Section, bytes: Buffer, equal: ExpectedChunk | undefined): Promise<void> {

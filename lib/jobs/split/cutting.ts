@@ -9,8 +9,6 @@ export interface CutOptions {
   readonly signal: AbortSignal;
   /** Gets the bytes read so far. */
   readonly onRead: (bytes: number) => void;
-  /** The chunk that the bytes of a section which come next should be, where an older dump tells that. */
-  readonly expect: (section: Section) => ExpectedChunk | undefined;
 }
 
 export interface ExpectedChunk {
@@ -21,14 +19,19 @@ export interface ExpectedChunk {
 
 /**
  * Takes chunks, in their order: `section` is the same object for all of a section. The bytes stay as they
- * are until what it returns has resolved; several are taken at once.
- * `equal` is the expected chunk that has just been found equal.
+ * are until what is returned has resolved; several are taken at once.
  */
-export type TakeChunk = (
-  section: Section,
-  bytes: Buffer,
-  equal: ExpectedChunk | undefined,
-) => Promise<void>;
+export interface ChunkTaker {
+  /** The chunk that the bytes of a section which come next should be, where an older dump tells that. */
+  expect(section: Section): ExpectedChunk | undefined;
+  /**
+   * Takes bytes at the beginning of a chunk, then those behind them, as soon as they are known. The whole
+   * chunk is taken all the same; it may turn out to have less than was taken ahead of it.
+   */
+  takeAhead(section: Section, bytes: Buffer): Promise<void>;
+  /** `equal` is the expected chunk that has just been found equal; then nothing was taken ahead. */
+  take(section: Section, bytes: Buffer, equal: ExpectedChunk | undefined): Promise<void>;
+}
 
 const readSize = 1024 * 1024;
 /** What a scanner may leave undecided, with room to spare. */
@@ -52,15 +55,15 @@ class Pane {
 /**
  * Reads a dump to its end and cuts it into chunks. Two buffers of a bit more than the largest chunk are
  * all the memory that it takes: while chunks of one are being written, the other one is filled.
- * Throws what the scanner, the input or `take` throws.
+ * Throws what the scanner, the input or `taker` throws.
  */
 export async function cutDump(
   input: DumpInput,
   scanner: DumpScanner,
-  take: TakeChunk,
+  taker: ChunkTaker,
   options: CutOptions,
 ): Promise<void> {
-  const cutting = new Cutting(input, scanner, take, options);
+  const cutting = new Cutting(input, scanner, taker, options);
   try {
     await cutting.run();
   } finally {
@@ -71,7 +74,7 @@ export async function cutDump(
 class Cutting {
   readonly #input: DumpInput;
   readonly #scanner: DumpScanner;
-  readonly #take: TakeChunk;
+  readonly #taker: ChunkTaker;
   readonly #options: CutOptions;
   readonly #cutter: Cutter;
   #pane: Pane;
@@ -81,15 +84,17 @@ class Cutting {
   #start = 0;
   #decided = 0;
   #filled = 0;
+  /** How many bytes of the chunk that has begun were taken ahead. */
+  #taken = 0;
   #ahead: Promise<number> | undefined;
   /** Of the chunk that has begun; null where nothing is expected, or something else was found. */
   #expected: ExpectedChunk | null | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(input: DumpInput, scanner: DumpScanner, take: TakeChunk, options: CutOptions) {
+  constructor(input: DumpInput, scanner: DumpScanner, taker: ChunkTaker, options: CutOptions) {
     this.#input = input;
     this.#scanner = scanner;
-    this.#take = take;
+    this.#taker = taker;
     this.#options = options;
     this.#cutter = new Cutter(options.target);
     const size = this.#cutter.most + undecided + 3 * readSize;
@@ -168,7 +173,7 @@ class Cutting {
     const { bytes } = this.#pane;
     for (;;) {
       if (this.#expected === undefined) {
-        const expected = this.#options.expect(this.#section);
+        const expected = this.#taker.expect(this.#section);
         this.#expected =
           expected !== undefined && expected.bytes <= this.#cutter.most ? expected : null;
       }
@@ -182,21 +187,38 @@ class Cutting {
         this.#expected = null;
       }
       const end = this.#cutter.find(bytes, this.#start, limit);
-      if (end === undefined) return;
+      if (end === undefined) {
+        if (!isEnd) this.#giveAhead(limit);
+        return;
+      }
       await this.#give(end);
     }
+  }
+
+  /** Hands on what is known of the chunk that has begun, if that is worth while. */
+  #giveAhead(limit: number): void {
+    const from = this.#start + this.#taken;
+    if (limit - from < this.#options.target / 16) return;
+    const bytes = this.#pane.bytes.subarray(from, limit);
+    this.#taken += bytes.length;
+    this.#watch(this.#taker.takeAhead(this.#section, bytes));
   }
 
   /** Hands on the bytes up to `end`, if there are any, and begins a new chunk there. */
   async #give(end: number, equal?: ExpectedChunk): Promise<void> {
     const bytes = this.#pane.bytes.subarray(this.#start, end);
     this.#start = end;
+    this.#taken = 0;
     this.#cutter.begin();
     this.#expected = undefined;
     if (bytes.length === 0) return;
     await this.#pane.settle(takenAtOnce - 1);
+    this.#watch(this.#taker.take(this.#section, bytes, equal));
+  }
+
+  #watch(taking: Promise<void>): void {
     this.#pane.taking.push(
-      this.#take(this.#section, bytes, equal).catch((error: unknown) => {
+      taking.catch((error: unknown) => {
         this.#failure ??= { error };
       }),
     );
