@@ -6,6 +6,7 @@ import { MongoClient } from "mongodb";
 import { projectRoot, run } from "./helpers/command.ts";
 import { startMongo } from "./helpers/ferretdb.ts";
 import { blocksOf, matches, readPage, stepsOf } from "./helpers/pages.ts";
+import { newRclone } from "./helpers/rclones.ts";
 import { makeSandbox, type Sandbox } from "./helpers/sandbox.ts";
 import { exporter } from "./helpers/splitting.ts";
 
@@ -35,7 +36,8 @@ interface Machine extends Sandbox {
 
 /** A sandbox whose PATH has the exporters, and a database \`shop\`. */
 async function makeMachine(t: TestContext): Promise<Machine> {
-  const sandbox = await makeSandbox(t);
+  // The new one: the old one's listing has no times to the nanosecond.
+  const sandbox = await makeSandbox(t, newRclone);
   await mkdir(path.join(sandbox.root, "srv/dump"), { recursive: true });
   await writeFile(path.join(sandbox.root, "srv/mongo.uri"), server.uri, { mode: 0o600 });
   const programs = Object.fromEntries(exporters.map((name) => [name, exporter(name)]));

@@ -72,12 +72,14 @@ test("kill -9 in the middle of 100,000 documents, and again: the rerun is right,
   const args = ["--uri-file", world.uriFile, "--to", world.to];
   for (const many of [200, 800]) {
     const live = world.start("mongo-export", args);
-    const directory = path.join(world.to, world.db.databaseName, "docs");
+    const place = path.join(world.db.databaseName, "docs");
+    const directory = path.join(world.to, ".mongo-export/new", place);
     while (!existsSync(directory) || readdirSync(directory).length < many) await sleep(5);
     live.kill("SIGKILL");
     assert.equal((await live.done).signal, "SIGKILL");
     const state = path.join(world.to, ".mongo-export/state", world.db.databaseName);
     assert.ok(existsSync(path.join(state, "docs.unfinished")));
+    assert.ok(!existsSync(path.join(world.to, place)), "a part of it is not shown");
   }
   const rerun = await world.command("mongo-export", [...args, "-v"]);
   assert.equal(rerun.code, 0, rerun.stderr);
@@ -98,7 +100,7 @@ test("kill -9 in the middle of 100,000 documents, and again: the rerun is right,
 
 test("a disk that is full in the middle: told, nothing removed, and the next run is right", async (t) => {
   const world = await makeMongoWorld(t, server);
-  await fill(world, 3000);
+  await fill(world, 12_000);
   await mkdir(world.to);
   const script = path.resolve(import.meta.dirname, "../dist/exporters/mongo-export.js");
   // Each file takes a page of 4 kB.
@@ -108,14 +110,14 @@ test("a disk that is full in the middle: told, nothing removed, and the next run
       ...["-rm", "sh", "-c"],
       `mount -t tmpfs -o size=6m none "$1" &&
        "$2" "$3" --uri-file "$4" --to "$1"; echo "first $?"
-       mount -o remount,size=64m "$1" &&
+       mount -o remount,size=96m "$1" &&
        "$2" "$3" --uri-file "$4" --to "$1" -v; echo "second $?"
        find "$1" -path '*/docs/*/*.bson' | wc -l`,
       ...["sh", world.to, process.execPath, script, world.uriFile],
     ],
     {},
   );
-  assert.match(result.stdout, /first 1\nsecond 0\n3000\n/, result.stderr);
+  assert.match(result.stdout, /first 1\nsecond 0\n12000\n/, result.stderr);
   assert.match(result.stderr, /cannot write .*: the disk is full \(ENOSPC\)/);
 });
 

@@ -208,7 +208,7 @@ test("a server that has no snapshots is read without one", async (t) => {
   const session = client.startSession({ snapshot: true });
   t.after(async () => client.close());
   const kept = await KeptDocuments.open(collectionPlace(root, "a", "b"), {
-    ...{ checks: "nothing", dryRun: true, expected: 0, beforeChange: () => {} },
+    ...{ checks: "nothing", dryRun: true, staged: false, expected: 0, beforeChange: () => {} },
     signal: new AbortController().signal,
   });
   const reads: boolean[] = [];

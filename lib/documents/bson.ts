@@ -77,44 +77,59 @@ const deepest = 500;
 
 /** Whether bytes are a document in all that it holds, too. */
 export function isSound(bytes: Uint8Array): boolean {
-  if (!isWhole(bytes)) return false;
   try {
-    checkDocument(bytes, 0);
+    checkDocument(bytes, 0, bytes.length, 0);
     return true;
   } catch {
     return false;
   }
 }
 
-function checkDocument(bytes: Uint8Array, depth: number): void {
-  if (depth > deepest || !isWhole(bytes)) throw damaged("a length that is that of its bytes");
-  let at = 4;
-  while (at < bytes.length - 1) {
+/** Throws where what lies between two places is no document. */
+function checkDocument(bytes: Uint8Array, from: number, end: number, depth: number): void {
+  const last = end - 1;
+  const isLong = last - from >= 4 && int32At(bytes, from) === end - from;
+  if (depth > deepest || !isLong || bytes[last] !== 0)
+    throw damaged("a length that is that of its bytes");
+  for (let at = from + 4; at < last;) {
     const type = bytes[at] ?? 0;
-    const keyEnd = bytes.indexOf(0, at + 1);
-    if (keyEnd < 0) throw damaged("a key that ends");
-    at = valueEnd(bytes, type, keyEnd + 1);
-    if (fixed[type] === undefined) checkValue(bytes.subarray(keyEnd + 1, at), type, depth);
-    else if (type === types.boolean && (bytes[at - 1] ?? 0) > 1) throw damaged("true or false");
+    const value = zeroFrom(bytes, at + 1) + 1;
+    at = valueEnd(bytes, type, value, last);
+    if (fixed[type] === undefined) checkValue(bytes, type, value, at, depth);
+    else if (type === types.boolean && (bytes[value] ?? 0) > 1) throw damaged("true or false");
   }
 }
 
-/** A value whose length is told in it. */
-function checkValue(value: Uint8Array, type: number, depth: number): void {
-  if (type === types.document || type === types.array) checkDocument(value, depth + 1);
-  else if (type === 0x02 || type === 0x0d || type === 0x0e) checkText(value);
-  else if (type === 0x0c) checkText(value.subarray(0, -12));
+/** The same of a value whose length is told in it. */
+function checkValue(
+  bytes: Uint8Array,
+  type: number,
+  from: number,
+  end: number,
+  depth: number,
+): void {
+  if (type === types.document || type === types.array) checkDocument(bytes, from, end, depth + 1);
+  else if (type === 0x02 || type === 0x0d || type === 0x0e) checkText(bytes, from, end);
+  else if (type === 0x0c) checkText(bytes, from, end - 12);
   else if (type === 0x0f) {
     // Code, and a document of what it can see.
-    const codeEnd = 8 + int32At(value, 4);
-    checkText(value.subarray(4, codeEnd));
-    checkDocument(value.subarray(codeEnd), depth + 1);
+    const codeEnd = from + 8 + int32At(bytes, from + 4);
+    if (codeEnd > end) throw damaged("code that ends");
+    checkText(bytes, from + 4, codeEnd);
+    checkDocument(bytes, codeEnd, end, depth + 1);
   }
 }
 
-function checkText(value: Uint8Array): void {
-  if (value.length < 5 || int32At(value, 0) !== value.length - 4 || value.at(-1) !== 0)
+function checkText(bytes: Uint8Array, from: number, end: number): void {
+  if (end - from < 5 || int32At(bytes, from) !== end - from - 4 || bytes[end - 1] !== 0)
     throw damaged("a text that ends");
+}
+
+/** Where the next zero is; keys are short, so looking here costs less than a call. */
+function zeroFrom(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (at < bytes.length && bytes[at] !== 0) at += 1;
+  return at;
 }
 
 /**
@@ -153,8 +168,8 @@ export function* elementsOf(bytes: Uint8Array): Generator<Value & { readonly key
 
 const decoder = new TextDecoder();
 
-/** Where a value ends that begins at `at`. Throws failed() where it can't. */
-function valueEnd(bytes: Uint8Array, type: number, at: number): number {
+/** Where a value ends that begins at `at`, in a document whose last byte is at `last`. Throws failed() where it can't. */
+function valueEnd(bytes: Uint8Array, type: number, at: number, last = bytes.length - 1): number {
   let length = fixed[type];
   if (length === undefined) {
     const extra = counted[type];
@@ -169,7 +184,7 @@ function valueEnd(bytes: Uint8Array, type: number, at: number): number {
     } else throw damaged(`a type of value, found ${type}`);
   }
   const end = at + length;
-  if (length < 0 || end > bytes.length - 1) throw damaged("a value that ends within it");
+  if (length < 0 || end > last) throw damaged("a value that ends within it");
   return end;
 }
 

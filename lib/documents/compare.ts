@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { ContentHasher } from "./content.ts";
+import { hashContent } from "./content.ts";
 import type { DocumentFiles } from "./files.ts";
 import { writeKey, type Key } from "./key.ts";
 import { idOfName } from "./nameid.ts";
@@ -16,7 +16,6 @@ const pageFiles = 1000;
 export async function compareWithFiles(
   table: DocumentTable,
   files: DocumentFiles,
-  hasher: ContentHasher,
   signal: AbortSignal,
 ): Promise<{ readonly different: boolean; readonly damaged: readonly string[] }> {
   const key: Key = new Uint32Array(4);
@@ -54,7 +53,7 @@ export async function compareWithFiles(
         continue;
       }
       different = true;
-      hasher.hash(found.bytes, content);
+      hashContent(found.bytes, content);
       table.set(key, content, true);
     }
   }

@@ -1,33 +1,25 @@
-import { createXXHash128 } from "hash-wasm";
+import { createHash, hash } from "node:crypto";
 
-/** Two 32-bit numbers. */
-export type Seed = readonly [number, number];
-
-/** xxHash-128 of bytes: not against forgers, so its seed is kept secret where they may choose the bytes. */
-export interface ContentHasher {
-  /** Writes the hash into four words. */
-  hash(bytes: Uint8Array, into: Uint32Array): void;
-  /** The hash of parts one after another, as 32 hexadecimal digits. */
-  digits(...parts: readonly Uint8Array[]): string;
+/**
+ * Writes the first 128 bits of the SHA-256 of bytes into four words: so nobody can make two documents that are
+ * taken for one another.
+ */
+export function hashContent(bytes: Uint8Array, into: Uint32Array): void {
+  // As text of one byte a character: for small documents, making a Buffer would take longer than hashing.
+  const digest = hash("sha256", bytes, "binary");
+  for (let word = 0; word < 4; word += 1) {
+    const at = word * 4;
+    into[word] =
+      digest.charCodeAt(at) |
+      (digest.charCodeAt(at + 1) << 8) |
+      (digest.charCodeAt(at + 2) << 16) |
+      (digest.charCodeAt(at + 3) << 24);
+  }
 }
 
-/** Makes a hasher with a seed of its own. */
-export async function contentHasher(seed: Seed): Promise<ContentHasher> {
-  const hasher = await createXXHash128(...seed);
-  return {
-    hash(bytes, into) {
-      const digest = hasher.init().update(bytes).digest("binary");
-      const { buffer, byteOffset } = digest;
-      into.set(
-        byteOffset % 4 === 0
-          ? new Uint32Array(buffer, byteOffset, 4)
-          : new Uint32Array(digest.slice().buffer),
-      );
-    },
-    digits(...parts) {
-      hasher.init();
-      for (const part of parts) hasher.update(part);
-      return hasher.digest();
-    },
-  };
+/** The SHA-256 of parts one after another, as 64 hexadecimal digits. */
+export function digitsOf(...parts: readonly Uint8Array[]): string {
+  const whole = createHash("sha256");
+  for (const part of parts) whole.update(part);
+  return whole.digest("hex");
 }

@@ -61,6 +61,27 @@ export class DocumentFiles {
     }
   }
 
+  /**
+   * Writes the file of a document under its name at once: for a directory that nobody looks into before all is
+   * there, and whose files are read again where that did not come. Throws failed().
+   */
+  writeBare(bytes: Uint8Array): void {
+    const id = idOf(bytes);
+    if (id === undefined) throw failed("expected a document with an _id, found one without");
+    const name = documentPath(id);
+    const shard = name.slice(0, name.indexOf("/"));
+    const file = `${this.#directory}/${name}`;
+    try {
+      if (!this.#checked.has(shard)) {
+        this.#check(shard);
+        mkdirSync(`${this.#directory}/${shard}`, { recursive: true, mode: 0o700 });
+      }
+      writeWhole(openSync(file, bareFlags, 0o600), bytes);
+    } catch (error) {
+      throw writeFailure(file, error);
+    }
+  }
+
   /** What a run that was killed may have left. */
   removeTemporary(): void {
     try {
@@ -166,6 +187,17 @@ export class DocumentFiles {
     return id !== undefined && documentPath(id) === file ? { id, bytes } : undefined;
   }
 
+  /** Reads a file into bytes from `at` on, as far as there is room; how many it were, undefined where there is no file. */
+  readInto(file: string, into: Uint8Array, at: number): number | undefined {
+    const descriptor = openExisting(`${this.#directory}/${file}`);
+    if (descriptor === undefined) return undefined;
+    try {
+      return readSync(descriptor, into, at, into.length - at, 0);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
   #list(below: string): readonly string[] {
     try {
       return readdirSync(`${this.#directory}/${below}`);
@@ -176,13 +208,18 @@ export class DocumentFiles {
   }
 
   #writeTemporary(bytes: Uint8Array): void {
-    const descriptor = openNew(this.#temporary);
-    try {
-      for (let at = 0; at < bytes.length;)
-        at += writeSync(descriptor, bytes, at, bytes.length - at);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeWhole(openNew(this.#temporary), bytes);
+  }
+}
+
+const bareFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
+/** Writes bytes and closes the file. */
+function writeWhole(descriptor: number, bytes: Uint8Array): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at, bytes.length - at);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -204,13 +241,8 @@ const scratch = Buffer.allocUnsafe(65_536);
 
 /** The bytes of a file; undefined where there is none. For small ones with fewer calls than readFileSync. */
 function readSmall(file: string): Buffer | undefined {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, "r");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const descriptor = openExisting(file);
+  if (descriptor === undefined) return undefined;
   try {
     const length = readSync(descriptor, scratch, 0, scratch.length, 0);
     if (length < scratch.length) return Buffer.from(scratch.subarray(0, length));
@@ -218,6 +250,15 @@ function readSmall(file: string): Buffer | undefined {
     closeSync(descriptor);
   }
   return readFileSync(file);
+}
+
+function openExisting(file: string): number | undefined {
+  try {
+    return openSync(file, "r");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 function idOfWhole(bytes: Uint8Array): Value | undefined {

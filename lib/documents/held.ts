@@ -143,7 +143,8 @@ function directoriesIn(directory: string): readonly string[] {
   }
 }
 
-function exists(file: string): boolean {
+/** Whether something has that name, a link to nothing too. */
+export function exists(file: string): boolean {
   return lstatSync(file, { throwIfNoEntry: false }) !== undefined;
 }
 
@@ -158,8 +159,8 @@ function remove(file: string): void {
   }
 }
 
-/** Whether it is gone. */
-function removeIfEmpty(directory: string): boolean {
+/** Removes a directory if nothing is in it; tells whether it is gone. */
+export function removeIfEmpty(directory: string): boolean {
   try {
     rmdirSync(directory);
     return true;

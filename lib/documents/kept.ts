@@ -4,19 +4,14 @@ import { Failure } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { idOf, type Value } from "./bson.ts";
 import { compareWithFiles } from "./compare.ts";
-import { contentHasher, type ContentHasher } from "./content.ts";
+import { hashContent } from "./content.ts";
 import { DocumentFiles } from "./files.ts";
-import { writeKey, type Key } from "./key.ts";
+import { writeKey, writeKeyOfDocument, type Key } from "./key.ts";
 import { writeMark } from "./mark.ts";
 import type { CollectionPlace } from "./place.ts";
-import {
-  newSecret,
-  newSeed,
-  readState,
-  writeState,
-  type CollectionState,
-  type Known,
-} from "./statefile.ts";
+import { stageWriter, type StageWriter } from "./stagewriter.ts";
+import { publish } from "./staging.ts";
+import { newSecret, readState, writeState, type CollectionState, type Known } from "./statefile.ts";
 import { syncFiles } from "./sync.ts";
 import { DocumentTable } from "./table.ts";
 
@@ -33,14 +28,13 @@ export interface KeptCounts {
 
 /**
  * The files of one collection and what is remembered of them. Documents are taken one by one; files
- * are written for those that are new or changed. settle() ends it in any case.
+ * are written for those that are new or changed. close() and settle() end it in any case.
  */
 export class KeptDocuments {
   readonly counts: KeptCounts = { added: 0, changed: 0, removed: 0, bytes: 0 };
   readonly #place: CollectionPlace;
   readonly #files: DocumentFiles;
   readonly #state: CollectionState;
-  readonly #hasher: ContentHasher;
   readonly #dryRun: boolean;
   readonly #key: Key = new Uint32Array(4);
   readonly #content = new Uint32Array(4);
@@ -55,6 +49,10 @@ export class KeptDocuments {
   readonly isFromFiles: boolean;
   /** Files of ours that hold no whole document: they go when what they should hold was written, or is gone. */
   readonly #damaged: readonly string[];
+  /** Writes the files where the collection is staged. */
+  readonly #writer: StageWriter | undefined;
+  /** Whether it is staged, and not at its place yet. */
+  #isWithheld: boolean;
 
   private constructor(
     place: CollectionPlace,
@@ -64,8 +62,8 @@ export class KeptDocuments {
       readonly stale: boolean;
       readonly damaged: readonly string[];
       readonly isFromFiles: boolean;
+      readonly writer: StageWriter | undefined;
     },
-    hasher: ContentHasher,
     { dryRun, beforeChange }: { readonly dryRun: boolean; readonly beforeChange: () => void },
   ) {
     this.#place = place;
@@ -74,10 +72,11 @@ export class KeptDocuments {
     this.#stale = opened.stale;
     this.#damaged = opened.damaged;
     this.#known = opened.state.known;
-    this.#hasher = hasher;
     this.isFromFiles = opened.isFromFiles;
     this.#dryRun = dryRun;
     this.#beforeChange = beforeChange;
+    this.#writer = opened.writer;
+    this.#isWithheld = opened.writer !== undefined;
   }
 
   /**
@@ -89,6 +88,8 @@ export class KeptDocuments {
     options: {
       readonly checks: Checks;
       readonly dryRun: boolean;
+      /** Whether the files are staged until publish(). */
+      readonly staged: boolean;
       /** How many documents there will be. */
       readonly expected: number;
       /** Called before anything is changed. */
@@ -96,25 +97,27 @@ export class KeptDocuments {
       readonly signal: AbortSignal;
     },
   ): Promise<KeptDocuments> {
-    const { checks, dryRun, expected, signal } = options;
-    const files = new DocumentFiles(place.directory);
+    const { checks, dryRun, staged, expected, signal } = options;
+    const directory = staged ? place.staging : place.directory;
+    const files = new DocumentFiles(directory);
     const unfinished = existsSync(place.unfinished);
     if (unfinished && !dryRun) files.removeTemporary();
-    const read =
-      checks === "contents" || unfinished ? undefined : await readState(place.state, expected);
-    const seed = read?.seed ?? newSeed();
-    const hasher = await contentHasher(seed);
+    // It tells of files that somebody removed with their directory.
+    if (staged) await rm(place.state, { force: true });
+    const isLost = checks === "contents" || unfinished || staged;
+    const read = isLost ? undefined : await readState(place.state, expected);
     const table = read?.table ?? new DocumentTable(expected, newSecret());
     let stale = unfinished;
     let damaged: readonly string[] = [];
     if (read === undefined || checks === "names") {
-      const found = await compareWithFiles(table, files, hasher, signal);
+      const found = await compareWithFiles(table, files, signal);
       stale ||= found.different;
       damaged = found.damaged;
     }
-    const state = { seed, table, known: read?.known };
-    const opened = { state, stale, damaged, isFromFiles: read === undefined };
-    return new KeptDocuments(place, files, opened, hasher, options);
+    const state = { table, known: read?.known };
+    const writer = staged ? await stageWriter(directory, expected) : undefined;
+    const opened = { state, stale, damaged, isFromFiles: read === undefined, writer };
+    return new KeptDocuments(place, files, opened, options);
   }
 
   get documents(): number {
@@ -143,14 +146,12 @@ export class KeptDocuments {
    * where it can't be written.
    */
   take(bytes: Uint8Array): void {
-    const id = idOf(bytes);
-    if (id === undefined)
+    if (!writeKeyOfDocument(bytes, this.#key))
       throw new Failure("partial", "expected an _id in every document, found one without", {
         hint: "files are named by it: leave the collection out with --exclude",
       });
     const { table } = this.#state;
-    writeKey(id, this.#key);
-    this.#hasher.hash(bytes, this.#content);
+    hashContent(bytes, this.#content);
     this.counts.bytes += bytes.length;
     this.#seen += 1;
     const place = table.find(this.#key);
@@ -162,9 +163,22 @@ export class KeptDocuments {
     else if (!table.isSeen(place)) this.counts.changed += 1;
     if (!this.#dryRun) {
       this.#touch();
-      this.#files.write(id, bytes);
+      this.#write(bytes);
     }
     table.set(this.#key, this.#content, true);
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#writer !== undefined) this.#writer.write(bytes);
+    else {
+      const id = idOf(bytes);
+      if (id !== undefined) this.#files.write(id, bytes);
+    }
+  }
+
+  /** Waits while too much waits to be written. Throws failed(). */
+  async ready(): Promise<void> {
+    await this.#writer?.ready();
   }
 
   /** Whether a document is known that has this id; it is not gone then. */
@@ -191,7 +205,8 @@ export class KeptDocuments {
   }
 
   /** Removes the files of documents that were not seen: only after all there are have been. Throws failed(). */
-  removeGone(): void {
+  async removeGone(): Promise<void> {
+    await this.#writer?.flush();
     const gone = [...this.#state.table.unseen()];
     this.counts.removed = gone.length;
     if (!this.#dryRun && gone.length + this.#damaged.length > 0) {
@@ -202,9 +217,24 @@ export class KeptDocuments {
     for (const key of gone) this.#state.table.remove(key);
   }
 
-  /** Whether files or what is remembered of them are other ones now. */
+  /** Brings what was staged to its place: only after all there are have been seen. Throws failed(). */
+  publish(): void {
+    if (!this.#isWithheld) return;
+    this.#beforeChange();
+    publish(this.#place);
+    this.#isWithheld = false;
+    // Those that an earlier run staged, too: the export did not hold them.
+    Object.assign(this.counts, { added: this.documents, changed: 0, removed: 0 });
+  }
+
+  /** Ends what writes. */
+  async close(): Promise<void> {
+    await this.#writer?.close();
+  }
+
+  /** Whether files or what is remembered of them are other ones now. What is staged still has its mark until it is read again. */
   get isUnsettled(): boolean {
-    return !this.#dryRun && (this.#touched || this.#stale);
+    return !this.#dryRun && !this.#isWithheld && (this.#touched || this.#stale);
   }
 
   /** Writes down what is remembered: after the files are on the disk. Throws failed(). */
@@ -224,7 +254,8 @@ export class KeptDocuments {
     if (this.#touched) return;
     this.#touched = true;
     this.#beforeChange();
-    const { unfinished, directory } = this.#place;
+    const { unfinished, staging } = this.#place;
+    const directory = this.#isWithheld ? staging : this.#place.directory;
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (error) {

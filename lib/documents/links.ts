@@ -18,7 +18,8 @@ export function refuseLinksOfExport(root: string): void {
 }
 
 /** The same of the directories that a collection and its state lie in. */
-export function refuseLinksOfPlace({ directory, state }: CollectionPlace): void {
-  const states = path.dirname(state);
-  refuseLinks(path.dirname(directory), directory, path.dirname(states), states);
+export function refuseLinksOfPlace({ directory, staging, state }: CollectionPlace): void {
+  for (const each of [directory, staging]) refuseLinks(path.dirname(each), each);
+  for (const each of [staging, state].map((name) => path.dirname(name)))
+    refuseLinks(path.dirname(each), each);
 }

@@ -17,6 +17,8 @@ export const temporaryName = ".new.tmp";
 /** Where a collection is. */
 export interface CollectionPlace {
   readonly directory: string;
+  /** What the directory is until all of a new collection is in it. */
+  readonly staging: string;
   readonly state: string;
   /** Exists while files may differ from the state. */
   readonly unfinished: string;
@@ -36,6 +38,11 @@ export function runMark(root: string): string {
   return path.join(root, ownDirectory, "unfinished");
 }
 
+/** Holds the collections that are not whole yet. */
+export function stagingDirectory(root: string): string {
+  return path.join(root, ownDirectory, "new");
+}
+
 function stateDirectory(root: string): string {
   return path.join(root, ownDirectory, "state");
 }
@@ -53,6 +60,7 @@ export function placeOf(root: string, database: string, collection: string): Col
   const state = path.join(stateDirectory(root), database, collection);
   return {
     directory: path.join(root, database, collection),
+    staging: path.join(stagingDirectory(root), database, collection),
     state: `${state}.state`,
     unfinished: `${state}.unfinished`,
   };
@@ -60,8 +68,10 @@ export function placeOf(root: string, database: string, collection: string): Col
 
 /** The name of one of the 4096 directories of a collection. */
 export function shardName(directory: number): string {
-  return directory.toString(16).padStart(3, "0");
+  return shardNames[directory] ?? "";
 }
+
+const shardNames = Array.from({ length: 4096 }, (_, at) => at.toString(16).padStart(3, "0"));
 
 export function isShardName(name: string): boolean {
   return /^[0-9a-f]{3}$/.test(name);

@@ -12,6 +12,7 @@ import { foreignEntry, isExport } from "../documents/held.ts";
 import { settle, type Checks, type KeptDocuments } from "../documents/kept.ts";
 import { refuseLinksOfExport, refuseLinksOfPlace } from "../documents/links.ts";
 import { RunMark } from "../documents/mark.ts";
+import { directoryName } from "../documents/names.ts";
 import { collectionPlace, lockFile, ownDirectory } from "../documents/place.ts";
 import { modeOf, readRules } from "../documents/rules.ts";
 import {
@@ -21,6 +22,7 @@ import {
   snapshotSession,
   type Server,
 } from "../documents/server.ts";
+import { clearStaging } from "../documents/staging.ts";
 import type { MongoUri } from "../documents/uri.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { acquireLock, type Lock } from "../state/lock.ts";
@@ -233,7 +235,13 @@ async function exportAll(
     options.uris,
     world,
   );
-  if (!dryRun) mark.clear();
+  if (!dryRun) {
+    const kept = new Set(
+      missing.map((each) => `${directoryName(each.database)}/${directoryName(each.collection)}`),
+    );
+    clearStaging(root, (database, collection) => kept.has(`${database}/${collection}`));
+    mark.clear();
+  }
   return {
     outcome: firstOutcome(missing.map(() => "partial")),
     dryRun,

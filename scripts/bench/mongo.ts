@@ -70,6 +70,8 @@ async function measureMongo(place: Place, { many, runs }: Options, uri: string):
     const name = `${directory}.${trash.length}`;
     trash.push(name);
     await rename(directory, name).catch(() => {});
+    // mongo-export syncs the file system: not what the other one left unwritten, too.
+    await settle();
   };
   const first = await sideBySide(
     place,

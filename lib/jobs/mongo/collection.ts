@@ -13,6 +13,7 @@ import {
   orderName,
   type CollectionPlace,
 } from "../../documents/place.ts";
+import { isStaged } from "../../documents/staging.ts";
 import { indexesOf, isServerError, serverFailure } from "../../documents/server.ts";
 import { writeFailure } from "../../process/writefailure.ts";
 import { writeAtomically } from "../../state/atomic.ts";
@@ -83,7 +84,10 @@ async function readAndKeep(
   const indexes = kind === "view" ? [] : await indexesOf(db, listed.name);
   const { name: collection, options: details } = listed;
   const metadata = { database, collection, kind, options: details, indexes, capped } as const;
-  const metadataChanged = await writeIfOther(place, metadataName, metadataBytes(metadata), options);
+  const staged = !dryRun && kind === "collection" && isStaged(root, place);
+  const directory = staged ? place.staging : place.directory;
+  const written = await writeIfOther(directory, metadataName, metadataBytes(metadata), options);
+  const metadataChanged = written || staged;
   const base = { database, collection, kind, metadataChanged } as const;
   if (kind === "view") {
     const removed = clearView(place, options);
@@ -91,7 +95,8 @@ async function readAndKeep(
   }
   const expected = await db.collection(collection).estimatedDocumentCount();
   const { signal } = world;
-  const kept = await KeptDocuments.open(place, { checks, dryRun, expected, beforeChange, signal });
+  const how = { checks, dryRun, staged, expected, beforeChange, signal };
+  const kept = await KeptDocuments.open(place, how);
   const order = capped ? new Order() : undefined;
   options.onOpened(kept);
   const reading: Reading = {
@@ -103,16 +108,21 @@ async function readAndKeep(
     ...(order === undefined ? {} : { onDocument: (id) => order.add(documentPath(id)) }),
     onPage: () => options.onProgress(kept.seen),
   };
-  // A server reads a capped collection at no other time than now, and its order is that of the whole.
-  await withSnapshot(
-    capped ? undefined : options.session,
-    kept,
-    async (session) => readCollection({ ...reading, session }, kept, world),
-    () => world.events.detail(2, `${database}.${collection}: read without a snapshot`),
-  );
-  await confirmGone(planned, reading, kept, world);
-  if (order !== undefined) await writeIfOther(place, orderName, order.bytes(), options);
-  kept.removeGone();
+  try {
+    // A server reads a capped collection at no other time than now, and its order is that of the whole.
+    await withSnapshot(
+      capped ? undefined : options.session,
+      kept,
+      async (session) => readCollection({ ...reading, session }, kept, world),
+      () => world.events.detail(2, `${database}.${collection}: read without a snapshot`),
+    );
+    await confirmGone(planned, reading, kept, world);
+    if (order !== undefined) await writeIfOther(directory, orderName, order.bytes(), options);
+    await kept.removeGone();
+    kept.publish();
+  } finally {
+    await kept.close();
+  }
   return { ...base, documents: kept.documents, ...kept.counts };
 }
 
@@ -129,7 +139,7 @@ function clearView(
 
 /** Writes a file of a collection's where it holds something else; tells whether it did. */
 async function writeIfOther(
-  { directory }: CollectionPlace,
+  directory: string,
   name: string,
   bytes: Buffer,
   { dryRun, beforeChange }: CollectionOptions,

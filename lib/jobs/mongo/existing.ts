@@ -1,20 +1,18 @@
 import { refused } from "../../errors.ts";
 import { idOf } from "../../documents/bson.ts";
-import { contentHasher } from "../../documents/content.ts";
+import { hashContent } from "../../documents/content.ts";
 import { writeKey } from "../../documents/key.ts";
 import { holdsAll } from "../../documents/metadata.ts";
 import { documentPath } from "../../documents/place.ts";
 import { findRaw, pagesOf, rawBytes, serverFailure } from "../../documents/server.ts";
-import { newSecret, newSeed } from "../../documents/statefile.ts";
+import { newSecret } from "../../documents/statefile.ts";
 import { DocumentTable } from "../../documents/table.ts";
-import type { ContentHasher } from "../../documents/content.ts";
 import type { Target } from "./target.ts";
 import type { MongoWorld } from "./world.ts";
 
 /** What of a collection is on the server already, and is as it should be. */
 export interface Existing {
   readonly table: DocumentTable;
-  readonly hasher: ContentHasher;
 }
 
 /** Looks at what is there before anything is written. Throws refused() where that is anything else than the export. */
@@ -22,13 +20,12 @@ export async function compareExisting(target: Target, world: MongoWorld): Promis
   const { stored, server, database, listed } = target;
   const { metadata, files } = stored;
   const name = `${database}.${metadata.collection}`;
-  const hasher = await contentHasher(newSeed());
   const table = new DocumentTable(0, newSecret());
-  if (listed === undefined) return { table, hasher };
+  if (listed === undefined) return { table };
   const hint = "import into another database with --as, or remove what is there first";
   if (!holdsAll(metadata.options, listed.options))
     throw refused(`${name}: expected the options of the export, found others`, { hint });
-  if (metadata.kind === "view") return { table, hasher };
+  if (metadata.kind === "view") return { table };
   const key = new Uint32Array(4);
   const content = new Uint32Array(4);
   try {
@@ -45,12 +42,12 @@ export async function compareExisting(target: Target, world: MongoWorld): Promis
             { hint },
           );
         writeKey(id, key);
-        hasher.hash(bytes, content);
+        hashContent(bytes, content);
         table.set(key, content, false);
       }
     }
   } catch (error) {
     throw serverFailure(error, server.uri, `cannot read ${name}`);
   }
-  return { table, hasher };
+  return { table };
 }

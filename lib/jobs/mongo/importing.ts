@@ -1,15 +1,12 @@
-import { setImmediate } from "node:timers/promises";
 import type { Db, Document } from "mongodb";
 import { Failure, type Outcome } from "../../errors.ts";
-import { isSound, valueOf, type Value } from "../../documents/bson.ts";
+import { valueOf } from "../../documents/bson.ts";
 import { exactly } from "../../documents/decode.ts";
-import { writeKey } from "../../documents/key.ts";
-import { insertRaw } from "../../documents/insert.ts";
 import { nameOf } from "../../documents/metadata.ts";
 import { indexesOf, isServerError, serverFailure, type Server } from "../../documents/server.ts";
-import { storedFiles } from "../../documents/stored.ts";
 import type { Target } from "./target.ts";
 import type { Existing } from "./existing.ts";
+import { insertStored } from "./inserting.ts";
 import { verifyImport, verifyIndexes } from "./verifyimport.ts";
 import type { MongoWorld } from "./world.ts";
 
@@ -34,16 +31,6 @@ interface ImportOptions {
   readonly onProgress: (documents: number) => void;
 }
 
-interface StoredDocument {
-  readonly id: Value;
-  readonly bytes: Uint8Array;
-}
-
-/** Documents and bytes of one message; more gain nothing. */
-const batchDocuments = 2000;
-const batchBytes = 8_000_000;
-/** So many messages wait for their answers. */
-const atOnce = 2;
 /** So many problems are told one by one. */
 const mostTold = 10;
 
@@ -149,79 +136,11 @@ class Import {
   }
 
   async #insertAll(): Promise<void> {
-    const { stored } = this.#target;
-    const { table, hasher } = this.#existing;
-    const ordered = stored.metadata.capped;
-    const waiting = new Set<Promise<void>>();
-    const key = new Uint32Array(4);
-    const content = new Uint32Array(4);
-    let batch: StoredDocument[] = [];
-    let files: string[] = [];
-    let bytes = 0;
-    const most = Math.min(this.#server.maxBatch, batchDocuments);
-    const mostBytes = Math.min(batchBytes, this.#server.maxMessage / 2);
-    const send = async (): Promise<void> => {
-      const sent = this.#send(batch, files, ordered).finally(() => waiting.delete(sent));
-      [batch, files, bytes] = [[], [], 0];
-      waiting.add(sent);
-      // An answer that is an error is thrown by who waits for it.
-      sent.catch(() => {});
-      // It goes out before the next ones are read.
-      await setImmediate();
-      while (waiting.size >= (ordered ? 1 : atOnce)) await Promise.race(waiting);
-      this.#options.onProgress(this.#inserted);
-      this.#world.signal.throwIfAborted();
-    };
-    try {
-      for (const file of storedFiles(stored)) {
-        const found = stored.files.read(file);
-        if (found === undefined || !isSound(found.bytes)) {
-          this.#tell("partial", `${file}: expected a document of that name, found a damaged file`);
-          continue;
-        }
-        writeKey(found.id, key);
-        if (table.find(key) >= 0) continue;
-        hasher.hash(found.bytes, content);
-        table.set(key, content, false);
-        if (batch.length >= most || (batch.length > 0 && bytes + found.bytes.length > mostBytes))
-          await send();
-        batch.push(found);
-        files.push(file);
-        bytes += found.bytes.length;
-      }
-      if (batch.length > 0) await send();
-    } finally {
-      await Promise.allSettled(waiting);
-    }
-    await Promise.all(waiting);
-  }
-
-  async #send(
-    batch: readonly StoredDocument[],
-    files: readonly string[],
-    ordered: boolean,
-  ): Promise<void> {
-    this.#inserted += batch.length;
-    if (this.#options.dryRun) return;
-    const { collection } = this.#target.stored.metadata;
-    const key = new Uint32Array(4);
-    for (let from = 0; from < batch.length;) {
-      const sent = batch.slice(from).map(({ bytes }) => bytes);
-      const errors = await insertRaw(this.#db, collection, sent, ordered);
-      for (const { index, message } of errors) {
-        const refused = batch[from + index];
-        const file = files[from + index] ?? "a document";
-        this.#tell("partial", `${file}: the server refused it: ${message}`);
-        this.#inserted -= 1;
-        if (refused === undefined) continue;
-        // It is told, and not expected to be there.
-        writeKey(refused.id, key);
-        this.#existing.table.remove(key);
-      }
-      // In order, the server goes no further than the first that it refuses.
-      const [first] = errors;
-      from = ordered && first !== undefined ? from + first.index + 1 : batch.length;
-    }
+    const { dryRun, onProgress } = this.#options;
+    const onProblem = (problem: string): void => this.#tell("partial", problem);
+    const { table } = this.#existing;
+    const inserting = { target: this.#target, table, dryRun, onProgress, onProblem };
+    this.#inserted = await insertStored(inserting, this.#world);
   }
 
   /** One by one, so that one that can't be made doesn't keep the others out. */

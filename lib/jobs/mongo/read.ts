@@ -65,6 +65,7 @@ export async function readWhere(
         if (id !== undefined) onDocument(id);
       }
     }
+    await kept.ready();
     onPage();
   }
 }

@@ -1,5 +1,6 @@
 import { idOf } from "../../documents/bson.ts";
-import { writeKey } from "../../documents/key.ts";
+import { hashContent } from "../../documents/content.ts";
+import { writeKeyOfDocument } from "../../documents/key.ts";
 import { holdsAll, nameOf } from "../../documents/metadata.ts";
 import { documentPath } from "../../documents/place.ts";
 import { collectionsOf, findRaw, indexesOf, pagesOf, rawBytes } from "../../documents/server.ts";
@@ -10,7 +11,7 @@ import type { MongoWorld } from "./world.ts";
 /** Reads a collection back, and tells what is not as the export holds it. Throws what the driver throws. */
 export async function verifyImport(
   { stored, server, database }: Target,
-  { table, hasher }: Existing,
+  { table }: Existing,
   world: MongoWorld,
 ): Promise<readonly string[]> {
   const { metadata } = stored;
@@ -28,15 +29,13 @@ export async function verifyImport(
   for await (const page of pagesOf(findRaw(db, metadata.collection, {}, {}), world.signal)) {
     for (const document of page) {
       const bytes = rawBytes(document);
-      const id = idOf(bytes);
-      if (id === undefined) continue;
-      writeKey(id, key);
-      hasher.hash(bytes, content);
+      if (!writeKeyOfDocument(bytes, key)) continue;
+      hashContent(bytes, content);
       const place = table.find(key);
-      if (place < 0) problems.push(`${documentPath(id)}: on the server, and not in the export`);
+      if (place < 0) problems.push(`${pathOf(bytes)}: on the server, and not in the export`);
       else {
         if (!table.hasContent(place, content))
-          problems.push(`${documentPath(id)}: came out otherwise than the export holds it`);
+          problems.push(`${pathOf(bytes)}: came out otherwise than the export holds it`);
         table.markSeen(place);
       }
     }
@@ -44,6 +43,11 @@ export async function verifyImport(
   const missing = [...table.unseen()].length;
   if (missing > 0) problems.push(`${missing} documents are not on the server`);
   return problems;
+}
+
+function pathOf(bytes: Uint8Array): string {
+  const id = idOf(bytes);
+  return id === undefined ? "a document" : documentPath(id);
 }
 
 /** Tells which indexes are not as the export holds them, besides those that were refused. Throws what the driver throws. */
