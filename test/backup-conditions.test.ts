@@ -7,7 +7,7 @@ import type { ScheduleSettings } from "../lib/config/backup.ts";
 import { firstUnmet, type Machine } from "../lib/jobs/backup/conditions.ts";
 import { lines, makeBackup, type TestBackup } from "./helpers/backups.ts";
 import { compiled, run } from "./helpers/command.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 
 // Conditions of [schedule]: a run that should not be now is skipped, with the reason.
 
@@ -183,7 +183,7 @@ async function steps(backup: TestBackup): Promise<string[]> {
 }
 
 test("skip_unless decides before everything else; what can't be run decides nothing", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await traced(backup, { skip_unless: "echo $BACKUP_NAME is not ready; exit 3" });
   const report = await backup.report([], { code: 75 });
   assert.equal(report.result, "skipped");
@@ -218,7 +218,7 @@ test(
   async (t) => {
     const backup = await makeBackup(
       t,
-      newRclone,
+      oldRclone,
       { schedule: { require_network: "yes" } },
       { a: "1" },
     );

@@ -3,8 +3,8 @@ import { appendFileSync } from "node:fs";
 import { chmod, readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { makeBackup, manyFiles } from "./helpers/backups.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { makeBackedUp, manyFiles } from "./helpers/backups.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
 
 // Files that can't be backed up make the run partial (3), are named, and cost nothing that is stored.
 for (const rclone of rclones) {
@@ -13,8 +13,12 @@ for (const rclone of rclones) {
   test(
     titled("an unreadable file: 3, named, nothing deleted, and the runs in a row are counted"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, { ...manyFiles(6), gone: "x", locked: "old" });
-      await backup.expect(0);
+      const backup = await makeBackedUp(
+        t,
+        rclone,
+        {},
+        { ...manyFiles(6), gone: "x", locked: "old" },
+      );
       await backup.remove("gone");
       await backup.write({ locked: "new content", fresh: "added" });
       await chmod(path.join(backup.source, "locked"), 0o000);
@@ -47,7 +51,7 @@ for (const rclone of rclones) {
   );
 
   test(titled("an unreadable directory: 3, named, and nothing under it is deleted"), async (t) => {
-    const backup = await makeBackup(
+    const backup = await makeBackedUp(
       t,
       rclone,
       {},
@@ -58,7 +62,6 @@ for (const rclone of rclones) {
         gone: "x",
       },
     );
-    await backup.expect(0);
     const stored = await backup.stored();
     await backup.remove("gone");
     await chmod(path.join(backup.source, "closed"), 0o000);
@@ -77,22 +80,10 @@ for (const rclone of rclones) {
     assert.deepEqual(await backup.manifest(), await backup.stored());
   });
 
-  test(titled("an unreadable source directory is a failure, and no empty source"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, manyFiles(3));
-    await backup.expect(0);
-    await chmod(backup.source, 0o000);
-    const result = await backup.run([], { unprivileged: true });
-    assert.equal(result.code, 1, result.stderr);
-    assert.match(result.stderr, /permission denied|EACCES/);
-    await chmod(backup.source, 0o700);
-    assert.equal((await backup.stored()).length, 3);
-  });
-
   test(
     titled("a file that grows during its copy: 3, named, and mended by the next run"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, { ...manyFiles(3), "log/grows": "small" });
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, { ...manyFiles(3), "log/grows": "small" });
       const file = path.join(backup.source, "log/grows");
       await backup.write({ "log/grows": Buffer.alloc(200_000, "x") });
       await backup.configure({ rclone: { bwlimit: "200k" } });
@@ -107,4 +98,17 @@ for (const rclone of rclones) {
       assert.deepEqual(await backup.content("log/grows"), await readFile(file, "utf8"));
     },
   );
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(titled("an unreadable source directory is a failure, and no empty source"), async (t) => {
+    const backup = await makeBackedUp(t, rclone, {}, manyFiles(3));
+    await chmod(backup.source, 0o000);
+    const result = await backup.run([], { unprivileged: true });
+    assert.equal(result.code, 1, result.stderr);
+    assert.match(result.stderr, /permission denied|EACCES/);
+    await chmod(backup.source, 0o700);
+    assert.equal((await backup.stored()).length, 3);
+  });
 }

@@ -3,9 +3,9 @@ import { access, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { processStart } from "../lib/state/process.ts";
-import { callsOf, lines, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { callsOf, lines, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 
 // Hooks, and the order of everything around them. They don't depend on rclone's version, so most
 // stories run against one.
@@ -63,8 +63,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("a refusal after pre_command runs failure_command, not post_command", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(4));
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, manyFiles(4));
   await traced(backup, {
     pre_command: `rm ${backup.source}/file*; echo pre >>${backup.root}/steps`,
   });
@@ -74,7 +73,7 @@ test("a refusal after pre_command runs failure_command, not post_command", async
 });
 
 test("requirements hold before pre_command", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   for (const [key, value, message] of [
     ["require_file", ".disk", /guards.require_file: expected \.disk to exist/],
     ["require_mount", backup.source, /guards.require_mount: expected a mount at .*\/src/],
@@ -91,7 +90,7 @@ test("requirements hold before pre_command", async (t) => {
 });
 
 test("requirements hold after pre_command too", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1", ".disk": "" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1", ".disk": "" });
   await backup.configure({
     default: {
       pre_command: `rm ${backup.source}/.disk`,
@@ -109,7 +108,7 @@ test("requirements hold after pre_command too", async (t) => {
 });
 
 test("a requirement that pre_command fulfils only afterwards is refused: it must hold before", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await backup.configure({
     default: { pre_command: `touch ${backup.source}/.disk` },
     guards: { require_file: ".disk" },
@@ -118,8 +117,7 @@ test("a requirement that pre_command fulfils only afterwards is refused: it must
 });
 
 test("hooks run for backups alone: not in a dry run, not for --ls, --newest, --filters, --verify", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, { a: "1" });
   await traced(backup);
   for (const args of [["-n"], ["--ls"], ["--newest"], ["--filters"], ["--verify", "all"]]) {
     const result = await backup.run(args);
@@ -132,7 +130,7 @@ test("hooks run for backups alone: not in a dry run, not for --ls, --newest, --f
 });
 
 test("a post_command that fails is a warning: exit 0 and a line on stderr", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await backup.configure({ default: { post_command: "echo so sad; exit 3" } });
   const result = await backup.expect(0, {
     stderr: /^rclone-backup: warning: post_command: expected exit code 0, found 3/,
@@ -145,7 +143,7 @@ test("a post_command that fails is a warning: exit 0 and a line on stderr", asyn
 });
 
 test("a failure_command that fails doesn't hide why the run failed", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await backup.configure({ default: { pre_command: "exit 9", failure_command: "exit 8" } });
   const { stderr } = await backup.expect(1);
   assert.match(stderr, /error: pre_command: expected exit code 0, found 9/);
@@ -153,7 +151,7 @@ test("a failure_command that fails doesn't hide why the run failed", async (t) =
 });
 
 test("a pre_command that ends with 75 skips the run without failure_command", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await traced(backup, { pre_command: "exit 75" });
   await backup.expect(75, { stderr: /pre_command: exit code 75, so this run is skipped/ });
   assert.deepEqual(await steps(backup), []);
@@ -161,7 +159,7 @@ test("a pre_command that ends with 75 skips the run without failure_command", as
 });
 
 test("a hook that hangs is ended when its time is up, with all it started", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   const pid = path.join(backup.root, "pid");
   await backup.configure({
     default: { pre_command: `sleep 300 & echo $! >${pid}; wait`, timeout: "1s" },
@@ -172,7 +170,7 @@ test("a hook that hangs is ended when its time is up, with all it started", asyn
 });
 
 test("a hook that prints a megabyte is cut in the message", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await backup.configure({
     default: { pre_command: "yes 0123456789 | head -c 1100000; echo; echo the end; exit 1" },
   });
@@ -181,7 +179,7 @@ test("a hook that prints a megabyte is cut in the message", async (t) => {
 });
 
 test("hooks are told what they belong to and how it went", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(3));
+  const backup = await makeBackup(t, oldRclone, {}, manyFiles(3));
   const env = (name: string): string => `env | grep ^BACKUP_ | sort >${backup.root}/${name}`;
   const told = async (name: string): Promise<Record<string, string>> =>
     Object.fromEntries(
@@ -221,7 +219,7 @@ test("hooks are told what they belong to and how it went", async (t) => {
 });
 
 test("a secret of the destination's connection string is in no hook's environment", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   const store = path.join(backup.store, "direct");
   await backup.configure({
     default: {

@@ -4,18 +4,17 @@ import path from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { isAlive, processStart } from "../lib/state/process.ts";
-import { makeBackup, until } from "./helpers/backups.ts";
+import { makeBackedUp, makeBackup, until } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
 import type { Live } from "./helpers/command.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 import type { Rclone } from "./helpers/rclones.ts";
 
 // Two runs at the same time, and runs that are killed.
 
 /** A backup of a small file, to which a big one is added that takes a long time to copy. */
 async function slowBackup(t: TestContext, rclone: Rclone): Promise<TestBackup> {
-  const backup = await makeBackup(t, rclone, {}, { small: "quick" });
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, rclone, {}, { small: "quick" });
   await backup.write({ big: Buffer.alloc(size, "x") });
   await backup.configure({ rclone: { bwlimit: "100k" } });
   await backup.trace(`[ "$1" = sync ] && echo $$ >'${pidFile(backup)}'`);
@@ -92,7 +91,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("the lock belongs to the destination, whatever the configuration is called", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   const gate = path.join(backup.root, "gate");
   await backup.configure({
     default: { pre_command: `echo ready; while [ ! -e ${gate} ]; do sleep 0.05; done` },

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { callsOf, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { callsOf, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
 
 // What one run does to the destination, and that a run without news does nothing.
 for (const rclone of rclones) {
@@ -24,8 +24,7 @@ for (const rclone of rclones) {
   });
 
   test(titled("what changes in the source changes in the backup, nothing else"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, { ...manyFiles(6), "x/y": "old" });
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, { ...manyFiles(6), "x/y": "old" });
     await backup.write({ "x/y": "new content", "x/z": "added" });
     await backup.remove("file0");
     const told = await backup.report();
@@ -40,8 +39,7 @@ for (const rclone of rclones) {
   });
 
   test(titled("a night without news lists the destination once, for the sync"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, { a: "1", "b/c": "2" });
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, { a: "1", "b/c": "2" });
     await backup.trace();
     await backup.expect(0);
     const calls = await backup.calls();
@@ -64,14 +62,6 @@ for (const rclone of rclones) {
     assert.deepEqual(await backup.stored(), ["file0", "file1", "file2", "file3"]);
   });
 
-  test(titled("the guard counts what new filters would remove"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, { ...manyFiles(2), ...manyFiles(4, "out/") });
-    await backup.expect(0);
-    await backup.configure({ filters: ["- /out/**"] });
-    await backup.expect(5, { stderr: /max_delete: expected at most 50%.*found 4 files of 6/ });
-    assert.equal((await backup.stored()).length, 6);
-  });
-
   test(titled("the sync is asked for in exactly these words"), async (t) => {
     const backup = await makeBackup(t, rclone, {}, { a: "1" });
     await backup.trace();
@@ -84,6 +74,42 @@ for (const rclone of rclones) {
       ...["--use-json-log", "--stats", "1s", "-v"],
       ...[backup.source, "secret:"],
     ]);
+  });
+
+  test(titled("a dry run shows what the real run then does, and changes nothing"), async (t) => {
+    const backup = await makeBackedUp(
+      t,
+      rclone,
+      {},
+      { keep: "1", "k 2": "2", edit: "1", gone: "1" },
+    );
+    await backup.write({ edit: "longer", added: "3" });
+    await backup.remove("gone");
+    const state = await stateFiles(backup);
+    const store = await storeTimes(backup);
+    for (const flag of ["-n", "--dry-run", "--dryrun"]) {
+      const shown = await backup.expect(0, { args: [flag] });
+      assert.match(shown.stdout, /added/);
+      assert.match(shown.stdout, /would leave: .*1 new.*1 changed.*1 deleted/);
+    }
+    const told = await backup.report(["-n"]);
+    assert.equal(told.dry_run, true);
+    assert.deepEqual(await stateFiles(backup), state);
+    assert.deepEqual(await storeTimes(backup), store);
+    assert.deepEqual((await readdir(backup.source)).toSorted(), ["added", "edit", "k 2", "keep"]);
+    const real = await backup.report();
+    assert.deepEqual(real.plan, told.plan);
+    assert.deepEqual([real.transferred.files, real.deleted], [2, 1]);
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(titled("the guard counts what new filters would remove"), async (t) => {
+    const backup = await makeBackedUp(t, rclone, {}, { ...manyFiles(2), ...manyFiles(4, "out/") });
+    await backup.configure({ filters: ["- /out/**"] });
+    await backup.expect(5, { stderr: /max_delete: expected at most 50%.*found 4 files of 6/ });
+    assert.equal((await backup.stored()).length, 6);
   });
 
   test(
@@ -111,28 +137,6 @@ for (const rclone of rclones) {
         if (call[0] !== "sync") assert.ok(!call.some((word) => word.startsWith("--delete")));
     },
   );
-
-  test(titled("a dry run shows what the real run then does, and changes nothing"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, { keep: "1", "k 2": "2", edit: "1", gone: "1" });
-    await backup.expect(0);
-    await backup.write({ edit: "longer", added: "3" });
-    await backup.remove("gone");
-    const state = await stateFiles(backup);
-    const store = await storeTimes(backup);
-    for (const flag of ["-n", "--dry-run", "--dryrun"]) {
-      const shown = await backup.expect(0, { args: [flag] });
-      assert.match(shown.stdout, /added/);
-      assert.match(shown.stdout, /would leave: .*1 new.*1 changed.*1 deleted/);
-    }
-    const told = await backup.report(["-n"]);
-    assert.equal(told.dry_run, true);
-    assert.deepEqual(await stateFiles(backup), state);
-    assert.deepEqual(await storeTimes(backup), store);
-    assert.deepEqual((await readdir(backup.source)).toSorted(), ["added", "edit", "k 2", "keep"]);
-    const real = await backup.report();
-    assert.deepEqual(real.plan, told.plan);
-    assert.deepEqual([real.transferred.files, real.deleted], [2, 1]);
-  });
 
   test(titled("a dry run before the first backup leaves the destination absent"), async (t) => {
     const backup = await makeBackup(t, rclone, {}, { a: "1" });

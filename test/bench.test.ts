@@ -128,6 +128,7 @@ test("every case is measured, with both rclones where it is compared with rclone
       ["mongo", null, "times", 1],
       ["split", null, "times", 1],
       ["split", null, "times", 1],
+      ["split", null, "times", 1],
       ["split", null, "bytes", 2],
     ],
   );

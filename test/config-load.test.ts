@@ -298,7 +298,7 @@ test("any bytes either load or end in a usage failure", async (t) => {
 test("any overrides either load or end in a usage failure", async (t) => {
   const { write, dir } = await makeConfigDir(t);
   const file = await write({ "p.conf": minimal });
-  const id = fc.oneof(fc.constantFrom(...allKeys.map(({ id }) => id)), fc.string());
+  const id = fc.oneof(fc.constantFrom(...allKeys.map((key) => key.id)), fc.string());
   const text = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.constantFrom("", "=", "file:", "file:x", "1", "50%"),

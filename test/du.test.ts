@@ -3,13 +3,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { lstat, mkdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import { after, test } from "node:test";
 import * as v from "valibot";
 import { startB2, type B2Server } from "./helpers/b2/server.ts";
 import { compiled, run, type Result, type RunOptions } from "./helpers/command.ts";
 import { startMoto } from "./helpers/moto.ts";
-import { eitherRclone, newRclone, rclones, type Rclone } from "./helpers/rclones.ts";
-import { makeSandbox, obscuredPassword, type Sandbox } from "./helpers/sandbox.ts";
+import { eitherRclone, oldRclone, rclones, type Rclone } from "./helpers/rclones.ts";
+import type { Scope } from "./helpers/s3server.ts";
+import { makeSandbox, emptyPassword, type Sandbox } from "./helpers/sandbox.ts";
 
 type Du = (args: readonly string[], options?: RunOptions) => Promise<Result>;
 
@@ -18,7 +19,7 @@ interface World {
   readonly du: Du;
 }
 
-async function makeWorld(t: TestContext, rclone: Rclone = newRclone): Promise<World> {
+async function makeWorld(t: Scope, rclone: Rclone = oldRclone): Promise<World> {
   const sandbox = await makeSandbox(t, rclone);
   return {
     sandbox,
@@ -71,12 +72,12 @@ interface Kept extends World {
 }
 
 /** Such a backup through crypt on B2. */
-async function makeKept(t: TestContext, rclone: Rclone): Promise<Kept> {
+async function makeKept(t: Scope, rclone: Rclone): Promise<Kept> {
   const server = await startB2(t);
   const { sandbox, du } = await makeWorld(t, rclone);
   await writeFile(
     sandbox.rcloneConf,
-    `[store]\ntype = b2\naccount = ${server.keyId}\nkey = ${server.key}\nendpoint = ${server.url}\n[secret]\ntype = crypt\nremote = store:${server.bucket}/deep\npassword = ${obscuredPassword}\n`,
+    `[store]\ntype = b2\naccount = ${server.keyId}\nkey = ${server.key}\nendpoint = ${server.url}\n[secret]\ntype = crypt\nremote = store:${server.bucket}/deep\npassword = ${emptyPassword}\n`,
   );
   await makeVersions(sandbox, async () => {
     const { code, stderr } = await sandbox.runRclone(["sync", sandbox.source, "secret:"]);
@@ -87,9 +88,23 @@ async function makeKept(t: TestContext, rclone: Rclone): Promise<Kept> {
   return { sandbox, du, server };
 }
 
+const made = new Map<Rclone, Promise<Kept>>();
+const undone: (() => unknown)[] = [];
+after(async () => {
+  for (const action of undone.toReversed()) await action();
+});
+
+/** The same one for all who only look at it. */
+async function lookAtKept(rclone: Rclone): Promise<Kept> {
+  const kept =
+    made.get(rclone) ?? makeKept({ after: (action) => void undone.push(action) }, rclone);
+  made.set(rclone, kept);
+  return kept;
+}
+
 for (const rclone of rclones) {
-  test(`current, deleted and all versions of a backup on B2 (${rclone.version} rclone)`, async (t) => {
-    const { du, sandbox } = await makeKept(t, rclone);
+  test(`current, deleted and all versions of a backup on B2 (${rclone.version} rclone)`, async () => {
+    const { du, sandbox } = await lookAtKept(rclone);
     await checkVersions(du);
     // Any remote will do, without a configuration.
     assert.equal(await told(du(["--all", "secret:docs"])), "10 deep\n133 .\n");
@@ -100,8 +115,8 @@ for (const rclone of rclones) {
     assert.equal(await told(du(["-"], { input: ls.stdout })), "10 docs/deep\n13 docs\n13 .\n");
   });
 
-  test(`old versions have the names that rclone gives them (${rclone.version} rclone)`, async (t) => {
-    const { du, sandbox } = await makeKept(t, rclone);
+  test(`old versions have the names that rclone gives them (${rclone.version} rclone)`, async () => {
+    const { du, sandbox } = await lookAtKept(rclone);
     const shown = await sandbox.runRclone(["ls", "--b2-versions", "secret:"]);
     const files = stripped(await told(du(["--files", "--all", "b"])));
     const lines = files.filter((line) => !/ (?:\.|docs|docs\/deep)$/.test(line));
@@ -143,7 +158,7 @@ test("current, deleted and all versions of a backup on S3", async (t) => {
   const remote = [...server.options].map(([key, value]) => `${key} = ${value}\n`).join("");
   await writeFile(
     sandbox.rcloneConf,
-    `[store]\n${remote}[secret]\ntype = crypt\nremote = store:bucket/deep\npassword = ${obscuredPassword}\n`,
+    `[store]\n${remote}[secret]\ntype = crypt\nremote = store:bucket/deep\npassword = ${emptyPassword}\n`,
   );
   for (const args of [
     ["mkdir", "store:bucket"],
@@ -165,8 +180,8 @@ test("current, deleted and all versions of a backup with dated directories", asy
   await checkVersions(du);
 });
 
-test("live and old together are all, in --json and in lines", async (t) => {
-  const { du } = await makeKept(t, newRclone);
+test("live and old together are all, in --json and in lines", async () => {
+  const { du } = await lookAtKept(oldRclone);
   const amount = v.object({ bytes: v.number(), files: v.number() });
   const document = v.strictObject({
     version: v.literal(1),
@@ -204,8 +219,8 @@ test("live and old together are all, in --json and in lines", async (t) => {
   assert.equal(live + old, all);
 });
 
-test("the cost counts what is stored", async (t) => {
-  const { du, server } = await makeKept(t, newRclone);
+test("the cost counts what is stored", async () => {
+  const { du, server } = await lookAtKept(oldRclone);
   const stored = server.versions().reduce((sum, version) => sum + version.contentLength, 0);
   const args = ["-d", "0", "--all", "--cost", "--price-storage", "1000", "b"];
   const money = (stored / 1e9) * 1000;
@@ -230,12 +245,12 @@ test("the cost counts what is stored", async (t) => {
 });
 
 test("a wrong password is told, and foreign names are counted out loud", async (t) => {
-  const { du, server, sandbox } = await makeKept(t, newRclone);
+  const { du, server, sandbox } = await makeKept(t, oldRclone);
   server.put("deep/not ours", "12345");
   const some = await du(["b"]);
   assert.deepEqual([some.code, some.stdout], [0, "10 docs/deep\n13 docs\n13 .\n"]);
   assert.match(some.stderr, /warning: .*1 version has a name .* not counted: not ours/);
-  const { stdout } = await run(newRclone.path, ["obscure", "another"]);
+  const { stdout } = await run(oldRclone.path, ["obscure", "another"]);
   const conf = await readFile(sandbox.rcloneConf, "utf8");
   await writeFile(sandbox.rcloneConf, conf.replace(/password = .*/, `password = ${stdout.trim()}`));
   const none = await du(["b"]);

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { assertEqualEnds, fillSource, inNamespace, readState, writeHome } from "./helpers/fault.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
 import { makeSandbox } from "./helpers/sandbox.ts";
 
 /* Sources that can't be read, destinations and state directories that can't be written. */
@@ -100,22 +100,6 @@ for (const rclone of rclones) {
     assert.match(verified.stdout, /^verified 3 of 3 files/);
   });
 
-  test(`a destination without any room: 1 or 3, with the reason (${rclone.version})`, async (t) => {
-    const sandbox = await makeSandbox(t, rclone);
-    await writeHome(sandbox);
-    await fillSource(sandbox, { a: 1000, b: 100_000 });
-    const [full] = await inNamespace(
-      sandbox,
-      `mount -t tmpfs -o size=64k,mode=0755 store "$STORE"
-       head -c 65536 /dev/zero >"$STORE/filler" || true
-       backup home`,
-    );
-    assert.ok(full !== undefined);
-    assert.ok(full.code === 1 || full.code === 3, full.stderr);
-    assert.match(full.stderr, /no space left on device|file too big for remaining disk space/);
-    assert.match(full.stderr, /hint: /);
-  });
-
   test(`a destination that can't be written: told with its reason (${rclone.version})`, async (t) => {
     const sandbox = await makeSandbox(t, rclone);
     await writeHome(sandbox);
@@ -140,6 +124,25 @@ for (const rclone of rclones) {
     await chmod(path.join(sandbox.store, "secret"), 0o700);
     const good = await sandbox.backup(["home"], { unprivileged: true });
     assert.equal(good.code, 0, good.stderr);
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(`a destination without any room: 1 or 3, with the reason (${rclone.version})`, async (t) => {
+    const sandbox = await makeSandbox(t, rclone);
+    await writeHome(sandbox);
+    await fillSource(sandbox, { a: 1000, b: 100_000 });
+    const [full] = await inNamespace(
+      sandbox,
+      `mount -t tmpfs -o size=64k,mode=0755 store "$STORE"
+       head -c 65536 /dev/zero >"$STORE/filler" || true
+       backup home`,
+    );
+    assert.ok(full !== undefined);
+    assert.ok(full.code === 1 || full.code === 3, full.stderr);
+    assert.match(full.stderr, /no space left on device|file too big for remaining disk space/);
+    assert.match(full.stderr, /hint: /);
   });
 }
 

@@ -18,7 +18,7 @@ import { makeSandbox, type Sandbox } from "./helpers/sandbox.ts";
  */
 
 const seed = Number(process.env["FAULT_SEED"] ?? randomInt(2 ** 31));
-const rounds = Number(process.env["FAULT_ROUNDS"] ?? 8);
+const rounds = Number(process.env["FAULT_ROUNDS"] ?? 6);
 const files = 40;
 
 /** Changes a few files, and adds or deletes some; never so many that a guard is against it. */

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { callsOf, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { callsOf, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 
 // A destination that has lost what the last run left there is refused: rclone alone would upload
 // everything again without a word.
@@ -18,8 +18,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   test(
     titled("an emptied destination is refused, and filled again when that is allowed"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, manyFiles(3));
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, manyFiles(3));
       await rm(path.join(backup.store, "secret"), { recursive: true });
       await mkdir(path.join(backup.store, "secret"));
       await backup.trace();
@@ -37,8 +36,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   test(
     titled("a destination that was moved away is refused, and fine when it is back"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, manyFiles(3));
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, manyFiles(3));
       const away = path.join(backup.root, "away");
       await rename(path.join(backup.store, "secret"), away);
       await backup.expect(5, { stderr: expectedThere });
@@ -48,8 +46,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   );
 
   test(titled("so it is when the first run on a full destination was partial"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, manyFiles(3));
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, manyFiles(3));
     // As if another program had made this backup so far.
     await rm(path.join(backup.state, "backups"), { recursive: true });
     await backup.write({ locked: "x", fresh: "y" });
@@ -66,8 +63,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 
   for (const destination of ["secret:", "secret:data", "secret:data/deep"]) {
     test(titled(`another password is refused at ${destination}`), async (t) => {
-      const backup = await makeBackup(t, rclone, { default: { destination } }, manyFiles(3));
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, { default: { destination } }, manyFiles(3));
       await changePassword(backup);
       const store = await backup.stored(path.join(backup.store, "secret"));
       const refused = await backup.report([], { code: 5 });
@@ -83,8 +79,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("a remote made anew elsewhere is refused, and taken when that is allowed", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(3));
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, manyFiles(3));
   const text = await readFile(backup.rcloneConf, "utf8");
   const elsewhere = path.join(backup.root, "elsewhere");
   await writeFile(
@@ -99,8 +94,7 @@ test("a remote made anew elsewhere is refused, and taken when that is allowed", 
 });
 
 test("a destination that the user changed on purpose is a first run", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(3));
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, manyFiles(3));
   await backup.configure({ default: { destination: "secret:other" } });
   await rm(path.join(backup.store, "secret"), { recursive: true });
   await backup.expect(0);
@@ -108,7 +102,7 @@ test("a destination that the user changed on purpose is a first run", async (t) 
 });
 
 test("what a failed run left at the destination is guarded too", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(3));
+  const backup = await makeBackup(t, oldRclone, {}, manyFiles(3));
   await backup.write({ locked: "x" });
   await chmod(path.join(backup.source, "locked"), 0o000);
   await backup.expect(3, { unprivileged: true });

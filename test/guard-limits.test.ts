@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { copyFile, readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { callsOf, lines, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { callsOf, lines, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 
 // max_delete and max_change, and the one-time flag that allows exactly what was refused.
 
@@ -23,8 +23,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   const titled = (title: string): string => `${title} (${rclone.version} rclone)`;
 
   test(titled("half of the files may go by default, one more is refused"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, ten);
     await removeFiles(backup, 6);
     await backup.trace();
     const { stderr } = await backup.expect(5, {
@@ -40,8 +39,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("half of the files by a dry run's count, when nothing is remembered"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, ten);
     await removeFiles(backup, 6);
     await forget(backup);
     const told = await backup.report([], { code: 5 });
@@ -64,8 +62,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
     ["40B", 2, 3],
   ] as const) {
     test(titled(`max_delete = ${max}`), async (t) => {
-      const backup = await makeBackup(t, rclone, { guards: { max_delete: max } }, ten);
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, { guards: { max_delete: max } }, ten);
       await removeFiles(backup, refused);
       await backup.expect(5, { stderr: /guards.max_delete: expected at most/ });
       await forget(backup);
@@ -78,8 +75,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   }
 
   test(titled("max_delete = off lets all but the last file go"), async (t) => {
-    const backup = await makeBackup(t, rclone, { guards: { max_delete: "off" } }, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, { guards: { max_delete: "off" } }, ten);
     await removeFiles(backup, 9);
     await backup.expect(0);
     assert.deepEqual(await backup.stored(), ["file9"]);
@@ -88,8 +84,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   test(
     titled("max_change is off by default with a warning above half, and refuses when set"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, ten);
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, ten);
       const change = async (count: number, text: string): Promise<void> =>
         backup.write(manyFilesWith(count, text));
       await change(5, "half of them");
@@ -115,8 +110,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   );
 
   test(titled("the flag allows exactly the refused plan, once"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, ten);
     await removeFiles(backup, 7);
     const id = (await backup.report([], { code: 5 })).refused_plan ?? "";
     assert.equal(
@@ -145,8 +139,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("a plan that grew since is refused again, a smaller one is allowed"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, ten);
     await removeFiles(backup, 6);
     const id = (await backup.report([], { code: 5 })).refused_plan ?? "";
     await removeFiles(backup, 7);
@@ -160,8 +153,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("an allowance to overwrite covers no deletion within the limit"), async (t) => {
-    const backup = await makeBackup(t, rclone, { guards: { max_change: "1" } }, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, { guards: { max_change: "1" } }, ten);
     await backup.write({ file8: "changed", file9: "changed" });
     const id = (await backup.report([], { code: 5 })).refused_plan ?? "";
     await removeFiles(backup, 5);
@@ -176,8 +168,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
     ["dry run", /the refused plan did not overwrite 2 files/],
   ] as const) {
     test(titled(`an allowance to delete covers no overwriting, by a ${from}`), async (t) => {
-      const backup = await makeBackup(t, rclone, {}, ten);
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, ten);
       await removeFiles(backup, 7);
       if (from === "dry run") await forget(backup);
       const id = (await backup.report([], { code: 5 })).refused_plan ?? "";
@@ -191,8 +182,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   }
 
   test(titled("the flag works for what a dry run counted, too"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, ten);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, ten);
     await removeFiles(backup, 7);
     await forget(backup);
     const told = await backup.report([], { code: 5 });
@@ -203,8 +193,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("an allowance for deletions covers no overwriting", async (t) => {
-  const backup = await makeBackup(t, newRclone, { guards: { max_change: "10%" } }, ten);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, { guards: { max_change: "10%" } }, ten);
   await removeFiles(backup, 7);
   const id = (await backup.report([], { code: 5 })).refused_plan ?? "";
   await backup.write({ file8: "changed", file9: "changed" });
@@ -213,8 +202,7 @@ test("an allowance for deletions covers no overwriting", async (t) => {
 });
 
 test("the hint repeats what shaped the plan, and works when it is typed", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, ten);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, ten);
   await removeFiles(backup, 4);
   const given = ["--copy-links", "--rclone-config", path.join(backup.root, "it's rclone.conf")];
   await copyFile(backup.rcloneConf, given[2] ?? "");
@@ -228,7 +216,7 @@ test("the hint repeats what shaped the plan, and works when it is typed", async 
 });
 
 test("the hint quotes the configuration's path and shows no secret", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, ten);
+  const backup = await makeBackup(t, oldRclone, {}, ten);
   const file = path.join(backup.root, "my $HOME.conf");
   await copyFile(path.join(backup.config, "home.conf"), file);
   const set = `default.destination=:alias,remote='${backup.store}/other',token=S3CR3T:`;
@@ -244,8 +232,7 @@ test("the hint quotes the configuration's path and shows no secret", async (t) =
 });
 
 test("an emptied source can be allowed, too", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, ten);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, ten);
   await removeFiles(backup, 10);
   const id = (await backup.report([], { code: 5 })).refused_plan ?? "";
   await backup.expect(0, { args: ["--allow-refused-plan", id] });
@@ -253,8 +240,7 @@ test("an emptied source can be allowed, too", async (t) => {
 });
 
 test("a dry run tells of the refusal and leaves no trace of it", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, ten);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, ten);
   await removeFiles(backup, 7);
   await backup.expect(5, { args: ["-n"], stderr: /max_delete/ });
   assert.equal((await backup.record()).refused, undefined);
@@ -262,7 +248,7 @@ test("a dry run tells of the refusal and leaves no trace of it", async (t) => {
 });
 
 test("the flag belongs to a backup", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await backup.expect(2, { args: ["--ls", "--allow-refused-plan", "0123456789ab"] });
 });
 

@@ -6,7 +6,7 @@ import type { TestBackup } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
 import type { Result } from "./helpers/command.ts";
 import { compiled } from "./helpers/command.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 
 // Mounts in the source are remembered. Each night runs in a mount namespace of its own, in which the
 // test mounts what that night should find.
@@ -130,7 +130,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("another device in a mount's place is refused", { skip }, async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(20));
+  const backup = await makeBackup(t, oldRclone, {}, manyFiles(20));
   await mkdir(`${backup.source}/disk`);
   const first = await night(backup, tmpfs("disk", "photo"));
   assert.equal(first.code, 0, first.stderr);
@@ -143,7 +143,7 @@ test("another device in a mount's place is refused", { skip }, async (t) => {
 });
 
 test("the source itself on another device is refused", { skip }, async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(2));
+  const backup = await makeBackup(t, oldRclone, {}, manyFiles(2));
   const fill = "cd ..; mount -t tmpfs NAME src; cd src; echo x >a; touch -d 2024-01-01 a";
   const first = await night(backup, fill.replace("NAME", "one"));
   assert.equal(first.code, 0, first.stderr);
@@ -156,7 +156,7 @@ test("the source itself on another device is refused", { skip }, async (t) => {
 });
 
 test("an allowance names the mounts it is for", { skip }, async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, manyFiles(20));
+  const backup = await makeBackup(t, oldRclone, {}, manyFiles(20));
   await mkdir(`${backup.source}/disk`);
   await mkdir(`${backup.source}/more`);
   const both = `${tmpfs("disk", "photo")}; ${tmpfs("more", "film")}`;
@@ -177,7 +177,7 @@ test("an allowance names the mounts it is for", { skip }, async (t) => {
 });
 
 test("new mounts, empty ones and those the filters leave out don't matter", { skip }, async (t) => {
-  const backup = await makeBackup(t, newRclone, { filters: ["- /cache/**"] }, manyFiles(20));
+  const backup = await makeBackup(t, oldRclone, { filters: ["- /cache/**"] }, manyFiles(20));
   for (const name of ["disk", "cache", "empty"]) await mkdir(`${backup.source}/${name}`);
   assert.equal((await night(backup, "true")).code, 0);
   const mounted = `${tmpfs("disk", "photo")}; ${tmpfs("cache", "x")}; mount -t tmpfs e empty`;
@@ -188,7 +188,7 @@ test("new mounts, empty ones and those the filters leave out don't matter", { sk
 });
 
 test("require_mount holds for a mount and not for a directory", { skip }, async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { "disk/a": "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { "disk/a": "1" });
   await backup.configure({ guards: { require_mount: `${backup.source}/disk` } });
   const unmounted = await night(backup, "true");
   assert.equal(unmounted.code, 5, unmounted.stderr);

@@ -5,10 +5,16 @@ import { test } from "node:test";
 import { readTold } from "../lib/stores/dir/told.ts";
 import { rawFromBytes, rawFromText, textFromRaw } from "../lib/units/rawpath.ts";
 import { runId } from "../lib/units/runid.ts";
-import { makeBackup, manyFiles, type Settings, type TestBackup } from "./helpers/backups.ts";
+import {
+  makeBackedUp,
+  makeBackup,
+  manyFiles,
+  type Settings,
+  type TestBackup,
+} from "./helpers/backups.ts";
 import { compiled, run, type Result } from "./helpers/command.ts";
 import { contentOf, openDated, versionsByPath } from "./helpers/dirstore.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 import { restoreJson } from "./helpers/restoring.ts";
 
 /* What lies in dated directories goes only when it is known not to be the last of its kind. */
@@ -90,7 +96,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("after a kill, readers see the file as there and uncertain", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, files);
+  const tree = await makeBackup(t, oldRclone, settings, files);
   await cutOff(tree);
   const found = await versionsByPath(await openDated(t, tree));
   const shown = (name: string): unknown =>
@@ -108,8 +114,7 @@ test("after a kill, readers see the file as there and uncertain", async (t) => {
 });
 
 test("a run that was killed with neither list is closed too", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, files);
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, files);
   const id = runId(2, new Date());
   await rcloneDoes(tree, "moveto", "secret:data/big", `secret:data.history/${id}/big`);
   await tree.expect(0, { stderr: /000002-\w+ was cut off: 1 file.*moved back: big/ });
@@ -119,8 +124,7 @@ test("a run that was killed with neither list is closed too", async (t) => {
 });
 
 test("a cut file that a killed run left at a new name was not there before that run", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, manyFiles(3));
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, manyFiles(3));
   await tree.write({ new: "all of the new file" });
   await tree.trace(`case "$1 $*" in sync*--backup-dir*) kill -9 $PPID; exit 1;; esac`);
   assert.equal((await tree.run()).signal, "SIGKILL");
@@ -154,7 +158,7 @@ async function replacedLongAgo(tree: TestBackup, days: number): Promise<void> {
 
 test("the last old version of a file that vanished outside any run is kept", async (t) => {
   const weekly: Settings = { ...settings, retention: { "**": "one_week" } };
-  const tree = await makeBackup(t, newRclone, weekly, { a: "the first", ...manyFiles(3) });
+  const tree = await makeBackup(t, oldRclone, weekly, { a: "the first", ...manyFiles(3) });
   await replacedLongAgo(tree, 400);
   await rcloneDoes(tree, "deletefile", "secret:data/a");
   const [marker, first] = (await versionsByPath(await openDated(t, tree))).get("a") ?? [];
@@ -168,8 +172,7 @@ test("the last old version of a file that vanished outside any run is kept", asy
 });
 
 test("a destination that is not there is no reason to remove what it held", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, { a: "the first", ...manyFiles(3) });
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, { a: "the first", ...manyFiles(3) });
   await tree.write({ a: "the second one" });
   await tree.expect(0);
   const before = await tree.stored("secret:data.history");
@@ -188,8 +191,7 @@ test("a destination that is not there is no reason to remove what it held", asyn
 });
 
 test("prune refuses a directory of old versions that is another configuration's too", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, { a: "the first", ...manyFiles(3) });
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, { a: "the first", ...manyFiles(3) });
   await tree.write({ a: "the second one" });
   await tree.expect(0);
   const before = await tree.stored();
@@ -206,8 +208,7 @@ test("prune refuses a directory of old versions that is another configuration's 
 });
 
 test("what rclone doesn't name is looked for before it counts as gone", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, { a: "a", b: "b", ...manyFiles(3) });
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", b: "b", ...manyFiles(3) });
   await tree.write({ a: "another", b: "yet another" });
   await tree.expect(0);
   await tree.trace(`[ "$1" != delete ] || exit 0`);
@@ -230,7 +231,7 @@ test("what rclone doesn't name is looked for before it counts as gone", async (t
 });
 
 test("of names that are not UTF-8, the one that is left is told from the one that went", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, manyFiles(3));
+  const tree = await makeBackup(t, oldRclone, settings, manyFiles(3));
   const names = ["bad \xfe", "bad \xff"];
   const write = async (content: string): Promise<void> => {
     for (const name of names)
@@ -259,8 +260,7 @@ test("of names that are not UTF-8, the one that is left is told from the one tha
 });
 
 test("what the runs told stays readable when they are read again", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, { a: "a", ...manyFiles(3) });
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", ...manyFiles(3) });
   const scratch = path.join(tree.root, "scratch");
   await mkdir(scratch);
   const context = {
@@ -287,8 +287,7 @@ test("what the runs told stays readable when they are read again", async (t) => 
 });
 
 test("a damaged outcome leaves the word to the intent", async (t) => {
-  const tree = await makeBackup(t, newRclone, settings, { a: "a", ...manyFiles(3) });
-  await tree.expect(0);
+  const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", ...manyFiles(3) });
   await tree.write({ a: "another", new: "new" });
   await tree.expect(0);
   const outcome = (await tree.stored("secret:data.history")).find((name) =>

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { makeBackup } from "./helpers/backups.ts";
 import { contentOf, openDated, versionsByPath } from "./helpers/dirstore.ts";
 import { rclones } from "./helpers/rclones.ts";
-import { obscuredPassword } from "./helpers/sandbox.ts";
+import { emptyPassword } from "./helpers/sandbox.ts";
 import { startSshd } from "./helpers/sshd.ts";
 
 /* Dated directories on a real sftp server, which knows times in seconds only. */
@@ -18,7 +18,7 @@ for (const rclone of rclones) {
       guards: { max_delete: "off" },
       history: { kind: "dir" },
     });
-    const password = obscuredPassword;
+    const password = emptyPassword;
     const server = [...options].map(([key, value]) => `${key} = ${value}\n`).join("");
     const place = path.join(tree.store, "away");
     await appendFile(

@@ -6,7 +6,7 @@ import { listFiles } from "../lib/rclone/listing.ts";
 import { plainListing, storedBelow } from "../lib/stores/dir/stored.ts";
 import { rclones } from "./helpers/rclones.ts";
 import { nastyNames, writeAt } from "./helpers/restoring.ts";
-import { makeSandbox, obscuredPassword } from "./helpers/sandbox.ts";
+import { makeSandbox, emptyPassword } from "./helpers/sandbox.ts";
 
 /* Listing what crypt has stored on this machine, and decrypting the names here, is what rclone would list. */
 
@@ -23,7 +23,7 @@ for (const rclone of rclones) {
     const box = await makeSandbox(t, rclone);
     for (const name of [...nastyNames, "dir/deep/empty"])
       await writeAt(box.source, name, name === "dir/deep/empty" ? "" : name, 1_600_000_000_123);
-    const password = obscuredPassword;
+    const password = emptyPassword;
     // The older rclone has the same code for names.
     for (const [at, more] of (rclone.version === "new" ? modes : modes.slice(0, 1)).entries()) {
       const store = path.join(box.root, `store${at}`);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startB2 } from "./helpers/b2/server.ts";
 import { commands, dig, type Commands } from "./helpers/historyworld.ts";
 import { startMoto } from "./helpers/moto.ts";
-import { obscuredPassword } from "./helpers/sandbox.ts";
+import { emptyPassword } from "./helpers/sandbox.ts";
 import { makeBucket, type S3Server } from "./helpers/s3server.ts";
 import { bucketName } from "./helpers/s3store.ts";
 import { startVersitygw } from "./helpers/versitygw.ts";
@@ -38,7 +38,7 @@ async function throughCrypt(
       ...env,
       RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
       RCLONE_CONFIG_HIDDEN_REMOTE: remote,
-      RCLONE_CONFIG_HIDDEN_PASSWORD: obscuredPassword,
+      RCLONE_CONFIG_HIDDEN_PASSWORD: emptyPassword,
     },
   });
 }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import * as v from "valibot";
 import { compiled, run } from "./helpers/command.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone, oldRclone, rclones } from "./helpers/rclones.ts";
 import { makeBacked, writeOld } from "./helpers/verification.ts";
 import type { Backed } from "./helpers/verification.ts";
 
@@ -74,15 +74,6 @@ for (const rclone of rclones) {
     assert.match(await line(["--newest"]), / a b\n$/, "of equally new ones the first by name");
   });
 
-  test(`--newest says so when there is nothing (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files: { "a~": "a" }, backUp: false });
-    const none = await backed.backup(["--newest", "b"]);
-    assert.deepEqual([none.code, none.stdout], [1, ""]);
-    assert.match(none.stderr, /expected a file that is not from the future, found none/);
-    await writeOld(path.join(backed.source, "f"), "f", new Date(Date.now() + 3_600_000));
-    assert.equal((await backed.backup(["--newest", "b"])).code, 1);
-  });
-
   test(`what can't be read is a failure, after all that can be was listed (${rclone.version} rclone)`, async (t) => {
     const backed = await makeBacked(t, { rclone, files, backUp: false });
     chmodSync(path.join(backed.source, "log"), 0o000);
@@ -90,6 +81,18 @@ for (const rclone of rclones) {
     assert.equal(code, 1);
     assert.equal(stdout, "        5 a b\n        1 cache/x\n        3 isos/big\n");
     assert.match(stderr, /found 1 place that is not: log: .*permission denied/);
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(`--newest says so when there is nothing (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files: { "a~": "a" }, backUp: false });
+    const none = await backed.backup(["--newest", "b"]);
+    assert.deepEqual([none.code, none.stdout], [1, ""]);
+    assert.match(none.stderr, /expected a file that is not from the future, found none/);
+    await writeOld(path.join(backed.source, "f"), "f", new Date(Date.now() + 3_600_000));
+    assert.equal((await backed.backup(["--newest", "b"])).code, 1);
   });
 }
 
@@ -108,7 +111,7 @@ test("times are compared as finely as rclone tells them", async (t) => {
 
 test("--filters and --test-filters print the rules in their order", async (t) => {
   const backed = await makeBacked(t, {
-    rclone: newRclone,
+    rclone: oldRclone,
     files,
     more: filters,
     backUp: false,
@@ -131,7 +134,7 @@ test("--filters and --test-filters print the rules in their order", async (t) =>
 
 test("the list modes run no hook and leave nothing behind", async (t) => {
   const backed = await makeBacked(t, {
-    rclone: newRclone,
+    rclone: oldRclone,
     files,
     more: "pre_command = touch ran; exit 1\n",
     backUp: false,
@@ -146,7 +149,7 @@ test("the list modes run no hook and leave nothing behind", async (t) => {
 
 test("names are escaped on a terminal, and raw in a pipe", async (t) => {
   const backed = await makeBacked(t, {
-    rclone: newRclone,
+    rclone: oldRclone,
     files: { "x\u202Ey\u009Bz": "12345" },
     backUp: false,
   });
@@ -157,7 +160,7 @@ test("names are escaped on a terminal, and raw in a pipe", async (t) => {
 });
 
 test("a name with a newline is one line, and bytes that are not UTF-8 stay", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { "a\nb": "" }, backUp: false });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { "a\nb": "" }, backUp: false });
   const name = Buffer.from([0x66, 0xff]);
   writeFileSync(Buffer.concat([Buffer.from(`${backed.source}/`), name]), "1");
   const { stdoutBytes } = await backed.backup(["--ls", "b"]);
@@ -170,7 +173,7 @@ test("a name with a newline is one line, and bytes that are not UTF-8 stay", asy
 });
 
 test("one mode at a time", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files, backUp: false });
+  const backed = await makeBacked(t, { rclone: oldRclone, files, backUp: false });
   for (const modes of [
     ["--ls", "--newest"],
     ["--ls", "--filters"],

@@ -3,9 +3,9 @@ import { chmod, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { callsOf, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { callsOf, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { Settings, TestBackup } from "./helpers/backups.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 
 // The manifest says what the destination holds. Where it can't be trusted to, the next run counts
 // once by a dry run, and then trusts again.
@@ -49,8 +49,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("another source under the same name is counted"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, four);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, four);
     const other = path.join(backup.root, "other");
     await backup.write(
       Object.fromEntries(
@@ -64,8 +63,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   test(
     titled("a stray file at the destination is recounted and removed in the same run"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, { ...four, gone: "x" });
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, { ...four, gone: "x" });
       await stray(backup, "stray");
       await backup.remove("gone");
       await backup.write({ fresh: "new" });
@@ -82,8 +80,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   );
 
   test(titled("too many stray files are judged by max_delete"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, four);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, four);
     for (let at = 0; at < 6; at += 1) await stray(backup, `stray${at}`);
     const first = await backup.run();
     assert.notEqual(first.code, 0, "ten files at the destination, six to go");
@@ -98,8 +95,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   test(
     titled("a stored file that was removed behind our back comes back, and the manifest is true"),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, { ...four, gone: "x" });
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, { ...four, gone: "x" });
       for (const name of ["file1", "gone"])
         assert.equal((await backup.runRclone(["deletefile", `secret:${name}`])).code, 0);
       await backup.remove("gone");
@@ -117,8 +113,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   );
 
   test(titled("a file that fails keeps its old entry, and the next run counts"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, four);
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, four);
     const before = await entryOf(backup, "file1");
     await backup.write({ file1: "not readable", file2: "changed" });
     await refuseToRead(backup, "file1");
@@ -139,8 +134,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
       "a manifest that is damaged, cut or of another kind is set aside, told and counted anew",
     ),
     async (t) => {
-      const backup = await makeBackup(t, rclone, {}, four);
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, {}, four);
       const file = path.join(await backup.stateDirectory(), "manifest.gz");
       const good = await readFile(file);
       const broken = {
@@ -166,8 +160,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("a damaged manifest stays where it is in a dry run", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, four);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, four);
   const file = path.join(await backup.stateDirectory(), "manifest.gz");
   await writeFile(file, "damaged");
   const { stderr } = await backup.run(["-n"]);
@@ -176,8 +169,7 @@ test("a damaged manifest stays where it is in a dry run", async (t) => {
 });
 
 test("a state that is damaged is set aside, told, and guards as before", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, four);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, four);
   const file = path.join(await backup.stateDirectory(), "state.json");
   const good = await readFile(file, "utf8");
   for (const text of ["{", "", '{"version":1}', good.replace('"version": 1', '"version": 2')]) {
@@ -193,8 +185,7 @@ test("a state that is damaged is set aside, told, and guards as before", async (
 });
 
 test("a first backup onto an existing copy counts it and uploads nothing again", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, four);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, four);
   await rm(backup.state, { recursive: true });
   const told = await backup.report();
   assert.equal(told.plan?.counted_from, "dry run");
@@ -203,8 +194,7 @@ test("a first backup onto an existing copy counts it and uploads nothing again",
 });
 
 test("a failed pre_command leaves the manifest trusted", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, four);
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, four);
   await backup.configure({ default: { pre_command: "false" } });
   await backup.expect(1);
   await backup.configure({});
@@ -212,7 +202,7 @@ test("a failed pre_command leaves the manifest trusted", async (t) => {
 });
 
 test("links that copy_links follows belong in the manifest", async (t) => {
-  const backup = await makeBackup(t, newRclone, { default: { copy_links: "yes" } }, four);
+  const backup = await makeBackup(t, oldRclone, { default: { copy_links: "yes" } }, four);
   await symlink("file0", path.join(backup.source, "link"));
   await backup.expect(0);
   assert.deepEqual(await backup.stored(), [...Object.keys(four), "link"]);

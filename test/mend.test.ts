@@ -56,7 +56,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 
   test(`a file that was lost at the destination comes back (${rclone.version} rclone)`, async (t) => {
     const backed = await makeBacked(t, { rclone, files });
-    await rm(await backed.stored("one"));
+    await rm(backed.stored("one"));
     assert.deepEqual(paths((await backed.verify(["all"])).doc.differences), ["one"]);
     await backUp(backed);
     assert.equal((await backed.verify(["all"])).code, 0);

@@ -31,21 +31,21 @@ interface Kind {
 }
 
 const kinds: readonly Kind[] = [
-  { title: "b2", make: b2World, sequences: 600, steps: 16, reads: 1 },
+  { title: "b2", make: b2World, sequences: 780, steps: 16, reads: 1 },
   {
     title: "s3 (moto)",
     make: async (t) => s3World(t, await startMoto(t), true),
-    ...{ sequences: 100, steps: 7, reads: 1 },
+    ...{ sequences: 60, steps: 7, reads: 1 },
   },
   {
     title: "s3 (versitygw)",
     make: async (t) => s3World(t, await startVersitygw(t), false),
-    ...{ sequences: 140, steps: 7, reads: 1 },
+    ...{ sequences: 60, steps: 7, reads: 1 },
   },
   ...rclones.map((rclone) => ({
     title: `dir, ${rclone.version} rclone`,
     make: (t: TestContext) => dirWorld(t, rclone),
-    ...{ sequences: 100, steps: 8, reads: 0 },
+    ...{ sequences: 60, steps: 8, reads: 0 },
   })),
 ];
 

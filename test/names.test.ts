@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, rm, utimes, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { backupOnTerminal, controlsIn } from "./helpers/fault-pty.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
 import { makeSandbox, type Sandbox } from "./helpers/sandbox.ts";
 
 /*
@@ -147,20 +147,6 @@ for (const rclone of rclones) {
     assert.deepEqual(coded.toSorted(), ["bad\xff\xfebytes", "cut\xc3"]);
   });
 
-  test(`a dry run tells any name (${rclone.version})`, async (t) => {
-    const sandbox = await makeSandbox(t, rclone);
-    await fill(sandbox);
-    await config(sandbox);
-    const dry = await sandbox.backup(["-n", "names"]);
-    assert.equal(dry.code, 0, dry.stderr);
-    const lines = dry.stdoutBytes.toString("latin1").trimEnd().split("\n");
-    assert.equal(lines.length, names.length + 1);
-    const shown = await backupOnTerminal(sandbox, ["-n", "names"]);
-    assert.equal(shown.code, 0, shown.stdout);
-    assert.deepEqual(controlsIn(shown.stdout), []);
-    assert.equal(shown.stdout.match(/add {10,}/g)?.length, names.length);
-  });
-
   test(`failures tell any name on one line each (${rclone.version})`, async (t) => {
     const sandbox = await makeSandbox(t, rclone);
     await fill(sandbox);
@@ -239,5 +225,22 @@ for (const rclone of rclones) {
     const none = await sandbox.backup(["--newest", "names"]);
     assert.equal(none.code, 1);
     assert.match(none.stderr, /error: source: expected a file .*, found none under the filters/);
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(`a dry run tells any name (${rclone.version})`, async (t) => {
+    const sandbox = await makeSandbox(t, rclone);
+    await fill(sandbox);
+    await config(sandbox);
+    const dry = await sandbox.backup(["-n", "names"]);
+    assert.equal(dry.code, 0, dry.stderr);
+    const lines = dry.stdoutBytes.toString("latin1").trimEnd().split("\n");
+    assert.equal(lines.length, names.length + 1);
+    const shown = await backupOnTerminal(sandbox, ["-n", "names"]);
+    assert.equal(shown.code, 0, shown.stdout);
+    assert.deepEqual(controlsIn(shown.stdout), []);
+    assert.equal(shown.stdout.match(/add {10,}/g)?.length, names.length);
   });
 }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { lines, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { lines, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { TestBackup } from "./helpers/backups.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 
 // A backup that would eat itself or another one is refused as a wrong setting, before anything runs.
 
@@ -148,7 +148,7 @@ test("no place of old versions is shared, with whatever of another configuration
   const history = { kind: "dir" };
   const backup = await makeBackup(
     t,
-    newRclone,
+    oldRclone,
     { default: { destination: "secret:a/b" }, history },
     { x: "1" },
   );
@@ -185,7 +185,7 @@ test("no place of old versions is shared, with whatever of another configuration
 test("a configuration elsewhere that ran before is compared, too", async (t) => {
   const backup = await makeBackup(
     t,
-    newRclone,
+    oldRclone,
     { default: { destination: "secret:a" } },
     { x: "1" },
   );
@@ -206,7 +206,7 @@ test("a configuration elsewhere that ran before is compared, too", async (t) => 
 });
 
 test("a remote means what the other configuration's own rclone configuration says", async (t) => {
-  const backup = await makeBackup(t, newRclone, { default: { destination: "r:data" } }, { x: "1" });
+  const backup = await makeBackup(t, oldRclone, { default: { destination: "r:data" } }, { x: "1" });
   await addRemotes(backup, `\n[r]\ntype = alias\nremote = ${backup.store}/one\n`);
   const conf = path.join(backup.root, "other-rclone.conf");
   const other = `[default]\nsource = /srv\ndestination = r:data\n[rclone]\nconfig = ${conf}\n`;
@@ -218,8 +218,7 @@ test("a remote means what the other configuration's own rclone configuration say
 });
 
 test("a link to a configuration is no second configuration", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { x: "1" });
-  await backup.expect(0);
+  const backup = await makeBackedUp(t, oldRclone, {}, { x: "1" });
   const link = path.join(backup.root, "linked.conf");
   await symlink(path.join(backup.config, "home.conf"), link);
   const result = await backup.backup([link]);
@@ -228,7 +227,7 @@ test("a link to a configuration is no second configuration", async (t) => {
 });
 
 test("broken configurations beside it do not stop a backup", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { x: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { x: "1" });
   await backup.writeConfig("broken", "[defalt]\nx\n");
   await backup.writeConfig("unknown", "[default]\nsource = /srv\ndestination = nosuch:remote\n");
   await backup.writeConfig("common", "[filters]\n- *.tmp\n");
@@ -238,7 +237,7 @@ test("broken configurations beside it do not stop a backup", async (t) => {
 });
 
 test("overlaps are refused before the pre_command and in a dry run", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { x: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { x: "1" });
   const mark = path.join(backup.root, "ran");
   await backup.configure({
     default: { destination: `${backup.source}/in`, pre_command: `touch ${mark}` },

@@ -7,7 +7,7 @@ import { probeDestination } from "../lib/jobs/backup/probe.ts";
 import { peerOf, peerText, type Peer } from "../lib/rclone/peer.ts";
 import { resolveLocation } from "../lib/rclone/resolve.ts";
 import { makeBackup } from "./helpers/backups.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 
 // A destination whose host is down skips the run, and doesn't fail it halfway.
 
@@ -119,7 +119,7 @@ test("a proxy stands for the host where HTTP is spoken, and a stopped run asks n
 });
 
 test("a backup whose host is down is skipped, and says so in its status", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   const closed = await port(t, true);
   await appendFile(
     backup.rcloneConf,
@@ -149,7 +149,7 @@ test("a backup whose host is down is skipped, and says so in its status", async 
 });
 
 test("without probe a run goes on to what rclone finds", async (t) => {
-  const backup = await makeBackup(t, newRclone, {}, { a: "1" });
+  const backup = await makeBackup(t, oldRclone, {}, { a: "1" });
   await appendFile(
     backup.rcloneConf,
     `\n[dav]\ntype = webdav\nurl = http://127.0.0.1:${await port(t, true)}\nvendor = other\n`,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { ago, dig, historyWorld, type HistoryWorld } from "./helpers/historyworld.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 import { run } from "./helpers/command.ts";
 import type { Deed } from "./helpers/b2/faults.ts";
 import { until } from "./helpers/backups.ts";
@@ -137,7 +137,7 @@ test("a key that may not delete, or not list, is told before anything is done", 
 test("a wrong password is said, and nothing is removed", async (t) => {
   const made = await dead(t, 40);
   const before = made.versions();
-  const obscured = (await run(newRclone.path, ["obscure", "another"])).stdout.trim();
+  const obscured = (await run(oldRclone.path, ["obscure", "another"])).stdout.trim();
   const env = { RCLONE_CONFIG_HIDDEN_PASSWORD: obscured };
   await made.box.writeConfig(
     "top",
@@ -184,7 +184,7 @@ test("where the last run left files and now are none, something is wrong", async
   made.present();
   await made.write("a", "a");
   await made.expect(0, "rclone-backup", ["home"]);
-  const obscured = (await run(newRclone.path, ["obscure", "another"])).stdout.trim();
+  const obscured = (await run(oldRclone.path, ["obscure", "another"])).stdout.trim();
   const { stderr } = await made.expect(1, "prune", ["home"], {
     env: { RCLONE_CONFIG_HIDDEN_PASSWORD: obscured },
   });

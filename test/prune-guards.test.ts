@@ -7,7 +7,7 @@ import { rawFromText, textFromRaw } from "../lib/units/rawpath.ts";
 import { until } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
 import { ago, dig, historyWorld } from "./helpers/historyworld.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 
 const refusal = { kind: "status", status: 400, code: "bad_request", message: "no" } as const;
 
@@ -86,7 +86,7 @@ test("one name that decrypts by chance makes no password right", async (t) => {
   const world = await historyWorld(t);
   const { server } = world;
   world.present();
-  const obscured = (await run(newRclone.path, ["obscure", "another"])).stdout.trim();
+  const obscured = (await run(oldRclone.path, ["obscure", "another"])).stdout.trim();
   const readable = ["directory_name_encryption", "false"] as const;
   const another = cryptNames(new Map([["password", obscured], readable]));
   const chance = `some where/${textFromRaw(another.encode(rawFromText("data/dir/chance"), "file"))}`;

@@ -14,7 +14,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { projectRoot, run } from "./helpers/command.ts";
 import type { Result } from "./helpers/command.ts";
-import { eitherRclone, newRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
 import { makeSandbox } from "./helpers/sandbox.ts";
 import type { Sandbox } from "./helpers/sandbox.ts";
 
@@ -46,7 +46,7 @@ async function snapshot(root: string, leaveOut: readonly string[] = []): Promise
 /** Copies what the quickstart's encrypted remote holds for a backup into a directory. */
 async function restore(place: string, name: string, target: string): Promise<void> {
   const args = ["--config", path.join(place, "rclone.conf"), "copy", `quickstart:${name}`, target];
-  const result = await run(newRclone.path, args);
+  const result = await run(oldRclone.path, args);
   assert.equal(result.code, 0, result.stderr);
 }
 
@@ -58,8 +58,13 @@ for (const rclone of eitherRclone(import.meta.url)) {
   test(`the sample is backed up, verified, changed and backed up again (${rclone.version} rclone)`, async (t) => {
     const sandbox = await makeSandbox(t, rclone);
     const place = path.join(sandbox.home, "rclone-backups-quickstart");
+    const made = ["node_modules", "dist", ".git"];
+    const checkout = await snapshot(projectRoot, made);
     const first = await quickstart(sandbox, []);
     assert.equal(first.code, 0, first.stdout + first.stderr);
+    assert.deepEqual(await snapshot(projectRoot, made), checkout, "the checkout stays as it was");
+    const ignored = (await readFile(path.join(projectRoot, ".gitignore"), "utf8")).split("\n");
+    for (const folder of ["node_modules/", "dist/"]) assert.ok(ignored.includes(folder), folder);
     assert.match(first.stdout, /\n\$ node \S+\/dist\/bin\/rclone-backup\.js -v sample\n/);
     assert.match(first.stdout, /--verify all sample\n/);
 
@@ -100,6 +105,21 @@ for (const rclone of eitherRclone(import.meta.url)) {
     await restore(place, "sample", path.join(sandbox.root, "two"));
     const diary = await readFile(path.join(sandbox.root, "two/notes/diary.txt"), "utf8");
     assert.equal(diary.trimEnd().split("\n").length, 3);
+
+    await t.test(
+      "lost passwords: the configuration is made again from password.txt, or the quickstart refuses",
+      async () => {
+        await rm(path.join(place, "rclone.conf"));
+        const mended = await quickstart(sandbox, []);
+        assert.equal(mended.code, 0, mended.stdout + mended.stderr);
+        for (const file of ["rclone.conf", "password.txt"]) {
+          await rename(path.join(place, file), path.join(sandbox.root, file));
+        }
+        const lost = await quickstart(sandbox, []);
+        assert.equal(lost.code, 2, lost.stderr);
+        assert.match(lost.stderr, /rclone\.conf and password\.txt are gone/);
+      },
+    );
   });
 }
 
@@ -161,16 +181,6 @@ test("what it prints can be typed", async (t) => {
     assert.equal(result.code, 0, `${command}\n${result.stderr}`);
   }
   assert.ok((await stat(path.join(place, "restored/notes/diary.txt"))).isFile());
-});
-
-test("the checkout stays as it was", async (t) => {
-  const sandbox = await makeSandbox(t);
-  const made = ["node_modules", "dist", ".git"];
-  const before = await snapshot(projectRoot, made);
-  assert.equal((await quickstart(sandbox, [])).code, 0);
-  assert.deepEqual(await snapshot(projectRoot, made), before);
-  const ignored = (await readFile(path.join(projectRoot, ".gitignore"), "utf8")).split("\n");
-  for (const folder of ["node_modules/", "dist/"]) assert.ok(ignored.includes(folder), folder);
 });
 
 test("a directory that isn't its own is refused and left alone", async (t) => {
@@ -236,19 +246,4 @@ test("a source inside the quickstart's own directory, or larger than the disk, i
   ]);
   assert.equal(large.code, 2, large.stderr);
   assert.match(large.stderr, /7 files, .* do not fit on the disk/);
-});
-
-test("lost passwords: the configuration is made again from password.txt, or the quickstart refuses", async (t) => {
-  const sandbox = await makeSandbox(t);
-  const place = path.join(sandbox.root, "place");
-  assert.equal((await quickstart(sandbox, ["--dir", place])).code, 0);
-  await rm(path.join(place, "rclone.conf"));
-  const mended = await quickstart(sandbox, ["--dir", place]);
-  assert.equal(mended.code, 0, mended.stdout + mended.stderr);
-  for (const file of ["rclone.conf", "password.txt"]) {
-    await rename(path.join(place, file), path.join(sandbox.root, file));
-  }
-  const lost = await quickstart(sandbox, ["--dir", place]);
-  assert.equal(lost.code, 2, lost.stderr);
-  assert.match(lost.stderr, /rclone\.conf and password\.txt are gone/);
 });

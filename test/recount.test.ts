@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { test } from "node:test";
-import { callsOf, makeBackup, manyFiles } from "./helpers/backups.ts";
+import { callsOf, makeBackedUp, makeBackup, manyFiles } from "./helpers/backups.ts";
 import type { Call, TestBackup } from "./helpers/backups.ts";
 import { eitherRclone } from "./helpers/rclones.ts";
 
@@ -35,8 +35,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   for (const limit of ["off", "1000", "100%", "1G"]) {
     test(titled(`an emptied source deletes nothing under max_delete = ${limit}`), async (t) => {
       const settings = { guards: { max_delete: limit } };
-      const backup = await makeBackup(t, rclone, settings, manyFiles(20));
-      await backup.expect(0);
+      const backup = await makeBackedUp(t, rclone, settings, manyFiles(20));
       await beforeSync(backup, ["mkdir ../aside; mv file* ../aside"]);
       const stopped = await backup.report([], { code: 1 });
       assert.match(
@@ -58,8 +57,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 
   test(titled("files that vanish meanwhile are deleted, by exactly their number"), async (t) => {
     const settings = { guards: { max_delete: "off" } };
-    const backup = await makeBackup(t, rclone, settings, manyFiles(20));
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, settings, manyFiles(20));
     await backup.remove(...names(0, 2));
     await beforeSync(backup, ["rm file2 file3 file4; echo new >late"]);
     const told = await backup.report();
@@ -73,8 +71,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("no limit is spent twice in one run"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, manyFiles(20));
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, manyFiles(20));
     await backup.remove(...names(0, 8));
     await beforeSync(backup, [`rm ${names(8, 14).join(" ")}`]);
     const stopped = await backup.report([], { code: 1 });
@@ -99,8 +96,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("what vanishes even after the count stops the run"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, manyFiles(20));
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, manyFiles(20));
     await beforeSync(backup, ["rm file0 file1", "rm file2"]);
     const stopped = await backup.report([], { code: 1 });
     assert.match(stopped.message ?? "", /expected no more deletions than planned/);
@@ -113,8 +109,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 
   test(titled("require_file must hold when it is counted again"), async (t) => {
     const settings = { guards: { require_file: "file0", max_delete: "off" } };
-    const backup = await makeBackup(t, rclone, settings, manyFiles(5));
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, settings, manyFiles(5));
     await beforeSync(backup, ["rm file0 file1"]);
     const stopped = await backup.report([], { code: 1 });
     assert.match(stopped.message ?? "", /guards\.require_file: expected file0 to exist/);
@@ -122,8 +117,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
   });
 
   test(titled("another fatal error with the same exit code is no limit"), async (t) => {
-    const backup = await makeBackup(t, rclone, {}, manyFiles(3));
-    await backup.expect(0);
+    const backup = await makeBackedUp(t, rclone, {}, manyFiles(3));
     await beforeSync(backup, [
       `echo '{"level":"error","msg":"max transfer duration reached"}' >&2; exit 7`,
     ]);

@@ -14,7 +14,7 @@ import { startMoto } from "./helpers/moto.ts";
 import { rclones } from "./helpers/rclones.ts";
 import { ask, makeBucket, putObject, setVersioning, type S3Server } from "./helpers/s3server.ts";
 import { bucketName, openOn } from "./helpers/s3store.ts";
-import { obscuredPassword } from "./helpers/sandbox.ts";
+import { emptyPassword } from "./helpers/sandbox.ts";
 import { all, raw, read } from "./helpers/storecontract.ts";
 import { startVersitygw } from "./helpers/versitygw.ts";
 
@@ -35,7 +35,7 @@ for (const [name, starting] of servers) {
       t.after(() => rm(root, { recursive: true, force: true }));
       const bucket = bucketName();
       await makeBucket(server, bucket, "Enabled");
-      const crypt = { remote: `s3:${bucket}/data`, password: obscuredPassword };
+      const crypt = { remote: `s3:${bucket}/data`, password: emptyPassword };
       await writeFile(
         path.join(root, "conf"),
         section("s3", server.options) +

@@ -8,7 +8,7 @@ import { validate } from "../lib/jobs/validate.ts";
 import { startB2 } from "./helpers/b2/server.ts";
 import { makeBackup, type Settings, type TestBackup } from "./helpers/backups.ts";
 import { suite } from "./helpers/init.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 
 // What is wrong is told before a night fails of it, with what to do about it.
 
@@ -63,7 +63,7 @@ function lines({ backups }: Document, name = "home"): string[] {
 const kept: Settings = { default: { destination: "secret:data" }, history: { kind: "dir" } };
 
 function fine(t: TestContext): Promise<TestBackup> {
-  return makeBackup(t, newRclone, kept, { a: "1" });
+  return makeBackup(t, oldRclone, kept, { a: "1" });
 }
 
 test("a backup that is fine is called so, and nothing is written", async (t) => {

@@ -2,27 +2,13 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
 import { makeBacked, paths, writeOld } from "./helpers/verification.ts";
 
 const files = { changed: "one", gone: "two", kept: "three", "sub/kept": "four" };
 const edit = 'printf edited >"$SOURCE/kept"\n';
 
 for (const rclone of rclones) {
-  test(`what changed since the backup is not called damaged (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files });
-    await writeFile(path.join(backed.source, "changed"), "other");
-    await writeFile(path.join(backed.source, "created"), "new");
-    await rm(path.join(backed.source, "gone"));
-    const { code, doc, stderr } = await backed.verify(["all"]);
-    assert.equal(code, 0, stderr);
-    assert.deepEqual(paths(doc.changed), ["changed", "created"]);
-    assert.deepEqual([doc.differences, doc.errors], [[], []]);
-    assert.equal(doc.verified.files, 2);
-    const { stdout } = await backed.backup(["--verify", "all", "b"]);
-    assert.match(stdout, /^2 changed since the last backup and could not be compared$/m);
-  });
-
   test(`without a manifest the destination's times tell a change (${rclone.version} rclone)`, async (t) => {
     const backed = await makeBacked(t, { rclone, files });
     await rm(backed.state, { recursive: true });
@@ -37,28 +23,6 @@ for (const rclone of rclones) {
     const unsure = await backed.verify(["all"]);
     assert.equal(unsure.code, 4);
     assert.deepEqual(paths(unsure.doc.differences), ["created"]);
-  });
-
-  test(`a filter that was dropped since does not make files missing (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files, more: "[filters]\n- /sub/**\n" });
-    await backed.writeConfig(
-      "b",
-      `[default]\nsource = ${backed.source}\ndestination = secret:data\n`,
-    );
-    const { code, doc, stderr } = await backed.verify(["all"]);
-    assert.equal(code, 0, stderr);
-    assert.deepEqual(paths(doc.changed), ["sub/kept"]);
-  });
-
-  test(`a file that changes during the verification is changed (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files });
-    await backed.double(
-      `SOURCE='${backed.source}'\n[ "$1" != check ] || ${edit}exec "$REAL" "$@"\n`,
-    );
-    const { code, doc, stderr } = await backed.verify(["all"]);
-    assert.equal(code, 0, stderr);
-    assert.deepEqual(paths(doc.changed), ["kept"]);
-    assert.equal(doc.verified.files, 3);
   });
 
   test(`a file that vanishes during the verification is changed (${rclone.version} rclone)`, async (t) => {
@@ -77,31 +41,6 @@ exec "$REAL" "$@"
       assert.equal(code, 0, stderr);
       assert.deepEqual(paths(doc.changed), ["kept"]);
     }
-  });
-
-  test(`a file that rclone says nothing of is an error, though it ends well (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files });
-    await backed.double(`for arg; do
-  case $last in --combined) answers=$arg;; esac
-  last=$arg
-done
-"$REAL" "$@" || exit
-[ -z "$answers" ] || sed -i '/^= kept$/d' "$answers"
-exit 0
-`);
-    const { code, doc, stderr } = await backed.verify(["all"]);
-    assert.equal(code, 3);
-    assert.deepEqual(
-      doc.errors.map(({ path: name, problem }) => [name, problem]),
-      [["kept", "unanswered"]],
-    );
-    assert.match(stderr, /^ {2}kept: could not be compared, rclone gave no answer$/m);
-    assert.deepEqual(doc.differences, [], "no answer proves nothing wrong");
-    assert.equal(doc.verified.files, 3);
-    await backed.double('[ "$1" = check ] || exec "$REAL" "$@"\n');
-    const silent = await backed.verify(["all"]);
-    assert.equal(silent.code, 3);
-    assert.equal(silent.doc.errors.length, 4);
   });
 
   test(`an rclone that can't compare at all is told with its words (${rclone.version} rclone)`, async (t) => {
@@ -138,6 +77,70 @@ exec "$REAL" "$@"
     assert.equal(code, 3);
     assert.deepEqual(paths(doc.errors), ["kept"]);
     assert.equal(doc.verified.files, 3);
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(`what changed since the backup is not called damaged (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files });
+    await writeFile(path.join(backed.source, "changed"), "other");
+    await writeFile(path.join(backed.source, "created"), "new");
+    await rm(path.join(backed.source, "gone"));
+    const { code, doc, stderr } = await backed.verify(["all"]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(paths(doc.changed), ["changed", "created"]);
+    assert.deepEqual([doc.differences, doc.errors], [[], []]);
+    assert.equal(doc.verified.files, 2);
+    const { stdout } = await backed.backup(["--verify", "all", "b"]);
+    assert.match(stdout, /^2 changed since the last backup and could not be compared$/m);
+  });
+
+  test(`a filter that was dropped since does not make files missing (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files, more: "[filters]\n- /sub/**\n" });
+    await backed.writeConfig(
+      "b",
+      `[default]\nsource = ${backed.source}\ndestination = secret:data\n`,
+    );
+    const { code, doc, stderr } = await backed.verify(["all"]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(paths(doc.changed), ["sub/kept"]);
+  });
+
+  test(`a file that changes during the verification is changed (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files });
+    await backed.double(
+      `SOURCE='${backed.source}'\n[ "$1" != check ] || ${edit}exec "$REAL" "$@"\n`,
+    );
+    const { code, doc, stderr } = await backed.verify(["all"]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(paths(doc.changed), ["kept"]);
+    assert.equal(doc.verified.files, 3);
+  });
+
+  test(`a file that rclone says nothing of is an error, though it ends well (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files });
+    await backed.double(`for arg; do
+  case $last in --combined) answers=$arg;; esac
+  last=$arg
+done
+"$REAL" "$@" || exit
+[ -z "$answers" ] || sed -i '/^= kept$/d' "$answers"
+exit 0
+`);
+    const { code, doc, stderr } = await backed.verify(["all"]);
+    assert.equal(code, 3);
+    assert.deepEqual(
+      doc.errors.map(({ path: name, problem }) => [name, problem]),
+      [["kept", "unanswered"]],
+    );
+    assert.match(stderr, /^ {2}kept: could not be compared, rclone gave no answer$/m);
+    assert.deepEqual(doc.differences, [], "no answer proves nothing wrong");
+    assert.equal(doc.verified.files, 3);
+    await backed.double('[ "$1" = check ] || exec "$REAL" "$@"\n');
+    const silent = await backed.verify(["all"]);
+    assert.equal(silent.code, 3);
+    assert.equal(silent.doc.errors.length, 4);
   });
 
   test(`a missing source is a failure, not a verification (${rclone.version} rclone)`, async (t) => {

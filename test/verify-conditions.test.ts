@@ -89,7 +89,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
 }
 
 test("conditions that can't be right are refused before anything is read", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { a: "a" }, backUp: false });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { a: "a" }, backUp: false });
   await backed.double('case $1 in lsf|check) exit 99;; esac\nexec "$REAL" "$@"\n');
   await refused(backed, ["--verify", "all", "--verify", "data=1G"], /expected all alone/);
   await refused(backed, ["--verify", "all", "--verify", "hash"], /hash alone compares every file/);
@@ -106,7 +106,7 @@ test("conditions that can't be right are refused before anything is read", async
 
 test("--verify alone takes the conditions of the configuration", async (t) => {
   const more = "[verify]\nconditions = files=2, data=<600\n";
-  const backed = await makeBacked(t, { rclone: newRclone, files, more });
+  const backed = await makeBacked(t, { rclone: oldRclone, files, more });
   const { code, stdout } = await backed.backup(["b", "--json", "--verify"]);
   assert.equal(code, 0);
   assert.match(stdout, /"chosen":\{"files":2,/);
@@ -120,7 +120,7 @@ test("--verify alone takes the conditions of the configuration", async (t) => {
 });
 
 test("the same seed chooses the same files, with either rclone", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const lists: string[] = [];
   for (const rclone of [newRclone, oldRclone, newRclone]) {
     await backed.double(`for arg; do
@@ -148,7 +148,7 @@ exec ${rclone.path} "$@"
 });
 
 test("the text says what was verified and with which seed", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const some = await backed.backup(["--verify", "files=3", "--seed", "5", "b"]);
   assert.match(some.stdout, /^verified 3 of 40 files, .* of 11\.5 KiB \(seed 5\)\n$/);
   const all = await backed.backup(["--verify", "all", "b"]);
@@ -160,7 +160,7 @@ test("the text says what was verified and with which seed", async (t) => {
 });
 
 test("a dry run reads nothing back", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await backed.double(`case $1 in check|cryptcheck) : >"${backed.root}/checked";; esac
 exec "$REAL" "$@"
 `);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { rclones } from "./helpers/rclones.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
 import { bytes, makeBacked, paths, writeOld } from "./helpers/verification.ts";
 import type { Backed } from "./helpers/verification.ts";
 
@@ -25,16 +25,16 @@ const firstBlockEnd = 8 + 24 + 64 * 1024 + 16;
 
 async function damage(backed: Backed): Promise<void> {
   await backed.rot("flipped");
-  const header = await backed.stored("header");
+  const header = backed.stored("header");
   const content = await readFile(header);
   content.write("NOTRCLON");
   await writeFile(header, content);
-  await truncate(await backed.stored("cut"), firstBlockEnd);
-  await truncate(await backed.stored("emptied"), 0);
-  await rm(await backed.stored("deleted"));
-  const stray = await backed.stored("stray");
+  await truncate(backed.stored("cut"), firstBlockEnd);
+  await truncate(backed.stored("emptied"), 0);
+  await rm(backed.stored("deleted"));
+  const stray = backed.stored("stray");
   await rename(stray, path.join(path.dirname(stray), "not a name of ours"));
-  const [one, two] = [await backed.stored("swapped 1"), await backed.stored("swapped 2")];
+  const [one, two] = [backed.stored("swapped 1"), backed.stored("swapped 2")];
   await rename(one, `${one}.tmp`);
   await rename(two, one);
   await rename(`${one}.tmp`, two);
@@ -73,6 +73,18 @@ for (const rclone of rclones) {
     assert.doesNotMatch(stderr, /good/);
   });
 
+  test(`a lost destination is a difference of every file (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files });
+    await rm(backed.store, { recursive: true });
+    const { code, doc } = await backed.verify(["all"]);
+    assert.equal(code, 4);
+    assert.deepEqual(paths(doc.differences), names);
+    assert.ok(doc.differences.every(({ problem }) => problem === "missing"));
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
   test(`damage is found without a manifest too (${rclone.version} rclone)`, async (t) => {
     const backed = await makeBacked(t, { rclone, files });
     await damage(backed);
@@ -99,15 +111,6 @@ for (const rclone of rclones) {
     const { code, doc } = await backed.verify(["all"]);
     assert.equal(code, 4);
     assert.deepEqual(paths(doc.differences), Object.keys(kinds));
-  });
-
-  test(`a lost destination is a difference of every file (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files });
-    await rm(backed.store, { recursive: true });
-    const { code, doc } = await backed.verify(["all"]);
-    assert.equal(code, 4);
-    assert.deepEqual(paths(doc.differences), names);
-    assert.ok(doc.differences.every(({ problem }) => problem === "missing"));
   });
 
   test(`without crypt content is compared too (${rclone.version} rclone)`, async (t) => {

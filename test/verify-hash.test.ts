@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { start } from "./helpers/command.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone, rclones } from "./helpers/rclones.ts";
 import { bytes, makeBacked, paths, writeOld } from "./helpers/verification.ts";
 import type { Backed, BackedOptions } from "./helpers/verification.ts";
 
@@ -55,7 +55,7 @@ for (const rclone of rclones) {
     calls();
 
     await backed.rot("flipped");
-    await writeOld(await backed.stored("cut"), bytes(8 + 24 + 65_552, 4));
+    await writeOld(backed.stored("cut"), bytes(8 + 24 + 65_552, 4));
     const { code, doc } = await backed.verify(["hash"]);
     assert.equal(code, 4);
     assert.deepEqual(paths(doc.differences), ["cut", "flipped"]);
@@ -66,12 +66,6 @@ for (const rclone of rclones) {
       made.every((line) => !line.includes("--download")),
       made.join("\n"),
     );
-  });
-
-  test(`hash goes with the other conditions (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files });
-    const { code, doc } = await backed.verify(["hash", "files=2"]);
-    assert.deepEqual([code, doc.verified.files], [0, 2]);
   });
 
   test(`hash without crypt compares plain checksums, also through an alias (${rclone.version} rclone)`, async (t) => {
@@ -85,17 +79,6 @@ for (const rclone of rclones) {
     const checks = calls().filter((line) => /^\S*check /.test(line));
     assert.ok(checks.length === 3 && checks.every((line) => line.startsWith("check ")));
     assert.ok(checks.every((line) => !line.includes("--download")));
-  });
-
-  test(`hash sees crypt behind an alias (${rclone.version} rclone)`, async (t) => {
-    const backed = await makeBacked(t, { rclone, files, destination: "nick:", backUp: false });
-    await appendFile(backed.rcloneConf, "\n[nick]\ntype = alias\nremote = secret:data\n");
-    await backed.backUp();
-    const calls = await logged(backed);
-    const { code, doc, stderr } = await backed.verify(["hash"]);
-    assert.equal(code, 0, stderr);
-    assert.equal(doc.verified.files, 3);
-    assert.equal(calls().filter((line) => line.startsWith("cryptcheck ")).length, 1);
   });
 
   for (const destination of ["davcrypt:", "dav:p"]) {
@@ -132,6 +115,26 @@ sed -i 's/^[*] flipped$/= flipped/' "$answers"
     );
     assert.equal(doc.verified.files, 2);
     assert.match(stderr, /flipped: could not be compared, the destination has no checksum of it/);
+  });
+
+  // What follows is decided here, whatever the version of rclone is.
+  if (!eitherRclone(import.meta.url).includes(rclone)) continue;
+
+  test(`hash goes with the other conditions (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files });
+    const { code, doc } = await backed.verify(["hash", "files=2"]);
+    assert.deepEqual([code, doc.verified.files], [0, 2]);
+  });
+
+  test(`hash sees crypt behind an alias (${rclone.version} rclone)`, async (t) => {
+    const backed = await makeBacked(t, { rclone, files, destination: "nick:", backUp: false });
+    await appendFile(backed.rcloneConf, "\n[nick]\ntype = alias\nremote = secret:data\n");
+    await backed.backUp();
+    const calls = await logged(backed);
+    const { code, doc, stderr } = await backed.verify(["hash"]);
+    assert.equal(code, 0, stderr);
+    assert.equal(doc.verified.files, 3);
+    assert.equal(calls().filter((line) => line.startsWith("cryptcheck ")).length, 1);
   });
 }
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { run } from "./helpers/command.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 import { makeBacked } from "./helpers/verification.ts";
 import type { Backed } from "./helpers/verification.ts";
 
@@ -24,12 +24,12 @@ async function gate(backed: Backed): Promise<{
 }
 
 test("two verifications run side by side, and a backup waits for neither: 75", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { a: "a", b: "b" } });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { a: "a", b: "b" } });
   const { hold, reached, open } = await gate(backed);
   await backed.double(`if [ "$1" = check ]; then ${hold}; fi\nexec "$REAL" "$@"\n`);
   const first = backed.startBackup(["--verify", "all", "b"]);
   await reached();
-  const direct = `rclone.program=${newRclone.path}`;
+  const direct = `rclone.program=${oldRclone.path}`;
   const second = await backed.verify([`--set=${direct}`, "all"]);
   assert.deepEqual([second.code, second.doc.verified.files], [0, 2]);
   const backup = await backed.backup([`--set=${direct}`, "b"]);
@@ -42,7 +42,7 @@ test("two verifications run side by side, and a backup waits for neither: 75", a
 });
 
 test("during a backup a verification is skipped: 75", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { a: "a" } });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { a: "a" } });
   const { hold, reached, open } = await gate(backed);
   await backed.double(`if [ "$1" = sync ]; then ${hold}; fi\nexec "$REAL" "$@"\n`);
   const backup = backed.startBackup(["b"]);
@@ -57,7 +57,7 @@ test("during a backup a verification is skipped: 75", async (t) => {
 });
 
 test("a verification that is stopped ends with 130 and leaves nothing behind", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { a: "a" } });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { a: "a" } });
   const { hold, reached } = await gate(backed);
   await backed.double(`if [ "$1" = check ]; then ${hold}; fi\nexec "$REAL" "$@"\n`);
   const verification = backed.startBackup(["--verify", "all", "b"]);

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import * as v from "valibot";
 import { nightOf, stateFile, stateJson, verifiedOn } from "./helpers/nightly.ts";
-import { newRclone } from "./helpers/rclones.ts";
+import { oldRclone } from "./helpers/rclones.ts";
 import { bytes, makeBacked } from "./helpers/verification.ts";
 import type { Backed } from "./helpers/verification.ts";
 
@@ -17,7 +17,7 @@ function never(backed: Backed): number {
 }
 
 test("damaged ledger files are set aside, told, and made anew", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await nightOf(backed, "2030-01-01", 50_000);
   const ledger = stateFile(backed, "ledger");
   await truncate(ledger, (await readFile(ledger)).length - 7);
@@ -45,7 +45,7 @@ test("damaged ledger files are set aside, told, and made anew", async (t) => {
 });
 
 test("a verification that is killed leaves the ledger as it was, and the next one goes on", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await nightOf(backed, "2026-01-01", 2000);
   const before = await readFile(stateFile(backed, "ledger"));
   await backed.double('case $1 in check) touch "$0.checks"; sleep 60;; esac\nexec "$REAL" "$@"\n');
@@ -62,7 +62,7 @@ test("a verification that is killed leaves the ledger as it was, and the next on
 });
 
 test("two verifications at once both write down what they proved", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await backed.writeConfig(
     "few",
     `${await readFile(path.join(backed.config, "b.conf"), "utf8")}[filters]\n+ /large\n- *\n`,
@@ -78,7 +78,7 @@ test("two verifications at once both write down what they proved", async (t) => 
 });
 
 test("a first look that is wrong is no mismatch; what two looks find is mended and proved again", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const once = path.join(backed.root, "once");
   // The first download goes wrong.
   await backed.double(`case $* in *' check '*|check*) if [ ! -e '${once}' ]; then
@@ -110,7 +110,7 @@ exec "$REAL" "$@"
 });
 
 test("what can't be compared does not take the budget of every night", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await rm(path.join(backed.source, "a"));
   const chosen = async (day: string): Promise<number> => {
     const { result } = await nightOf(backed, day, 2100);
@@ -133,7 +133,7 @@ test("what can't be compared does not take the budget of every night", async (t)
 });
 
 test("a file that can't be read is an error and costs no other file its turn", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await chmod(path.join(backed.source, "large"), 0o000);
   const run = async (): Promise<{ code: number | null; stderr: string }> =>
     backed.backup(["--verify-next", "100K", "b"], { unprivileged: true });
@@ -144,7 +144,7 @@ test("a file that can't be read is an error and costs no other file its turn", a
 });
 
 test("a ledger by a clock that was ahead is read back first", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await verifiedOn(backed, "2039-01-01", "all");
   const { result } = await nightOf(backed, "2030-01-01", 2000);
   assert.deepEqual(

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import * as v from "valibot";
 import { nightOf, stateFile, stateJson, verifiedOn } from "./helpers/nightly.ts";
 import { writeRawFiles } from "./helpers/rawfiles.ts";
-import { newRclone, rclones } from "./helpers/rclones.ts";
+import { oldRclone, rclones } from "./helpers/rclones.ts";
 import { bytes, makeBacked, writeOld } from "./helpers/verification.ts";
 import type { Backed } from "./helpers/verification.ts";
 
@@ -40,7 +40,7 @@ async function next(
 const files = { a: bytes(1000, 1), "sub/b": bytes(700, 2), c: bytes(400, 3), empty: "" };
 
 test("what was never verified comes first, within the budget, until all was", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const shown = await next(backed, "-n", "--verify-next", "1500");
   assert.deepEqual(
     [shown.chosen, shown.verified, shown.spent.bytes, shown.coverage],
@@ -69,7 +69,7 @@ test("what was never verified comes first, within the budget, until all was", as
 });
 
 test("longest ago comes first over many nights, and every byte within as many as the budget needs", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const days = Array.from({ length: 5 }, (_, at) => `2030-01-0${at + 1}`);
   const read: string[] = [];
   for (const day of days) {
@@ -81,7 +81,7 @@ test("longest ago comes first over many nights, and every byte within as many as
 });
 
 test("what conditions chose is in the ledger too, and what changed since is not", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const { result } = await verifiedOn(backed, "2030-01-01", "all");
   assert.equal(result.next, undefined);
   assert.deepEqual(stateJson(backed, "coverage.json"), {
@@ -103,7 +103,7 @@ test("what conditions chose is in the ledger too, and what changed since is not"
 });
 
 test("checksums are no reading back: only their day is kept", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await verifiedOn(backed, "2030-01-01", "files=2", "hash");
   assert.ok(!existsSync(stateFile(backed, "coverage.json")), "some checksums are not all");
   await verifiedOn(backed, "2030-01-02", "hash");
@@ -153,7 +153,7 @@ for (const rclone of rclones)
   });
 
 test("a large file that changes before all of it was read begins anew, and is told", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { large: bytes(3000, 1) } });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { large: bytes(3000, 1) } });
   await nightOf(backed, "2030-01-01", 2000);
   await writeOld(path.join(backed.source, "large"), bytes(3000, 2), new Date("2029-12-31"));
   const between = await nightOf(backed, "2030-01-02", 999);
@@ -174,7 +174,7 @@ test("a large file that changes before all of it was read begins anew, and is to
 });
 
 test("a file that changes three times before all of it was read is told until it was", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { large: bytes(3000, 1) } });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { large: bytes(3000, 1) } });
   await nightOf(backed, "2030-01-01", 2000);
   const told: (number | undefined)[] = [];
   for (const day of [2, 3, 4]) {
@@ -193,8 +193,8 @@ test("a file that changes three times before all of it was read is told until it
 });
 
 test("what a range finds missing, shorter or longer at the destination is a difference", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: { large: bytes(300_000, 1) } });
-  const stored = await backed.stored("large");
+  const backed = await makeBacked(t, { rclone: oldRclone, files: { large: bytes(300_000, 1) } });
+  const stored = backed.stored("large");
   const whole = await readFile(stored);
   const problem = async (): Promise<string | undefined> => {
     const { result } = await nightOf(backed, "2030-01-01", 200_000);
@@ -211,7 +211,7 @@ test("what a range finds missing, shorter or longer at the destination is a diff
   assert.equal(await problem(), undefined);
 
   const destination = "plain:data";
-  const more = await makeBacked(t, { rclone: newRclone, files: { large: "large" }, destination });
+  const more = await makeBacked(t, { rclone: oldRclone, files: { large: "large" }, destination });
   await writeOld(path.join(more.store, "plain/data/large"), "larger");
   assert.equal((await nightOf(more, "2030-01-01", 4)).result.outcome, "done");
   const { result } = await nightOf(more, "2030-01-02", 4);
@@ -222,7 +222,7 @@ test("what a range finds missing, shorter or longer at the destination is a diff
 });
 
 test("names of any bytes are read back whole and in parts", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files: {}, backUp: false });
+  const backed = await makeBacked(t, { rclone: oldRclone, files: {}, backUp: false });
   const names = ["new\nline", " space ", "#hash", "#end {", "not utf-8 \xff", "*[a]{b}?", "0"];
   for (const [at, name] of names.entries())
     await writeRawFiles(backed.source, [name], bytes(2000 + at, at));
@@ -239,7 +239,7 @@ test("names of any bytes are read back whole and in parts", async (t) => {
 });
 
 test("without a manifest that can be trusted the source is listed", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await rm(stateFile(backed, "manifest.gz"));
   assert.equal((await nightOf(backed, "2030-01-01", 2000)).result.pool.files, 4);
   await backed.backUp();
@@ -250,7 +250,7 @@ test("without a manifest that can be trusted the source is listed", async (t) =>
 });
 
 test("the ledger outlives a new name of the configuration and new settings", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await verifiedOn(backed, "2026-01-01", "all");
   const [from, to] = ["b", "other"].map((name) => path.join(backed.config, `${name}.conf`));
   assert.ok(from !== undefined && to !== undefined);
@@ -264,9 +264,9 @@ test("the ledger outlives a new name of the configuration and new settings", asy
 });
 
 test("what was lost at the destination and stored again was never read back", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   await nightOf(backed, "2030-01-01", 5000);
-  await rm(await backed.stored("sub/b"));
+  await rm(backed.stored("sub/b"));
   await rm(stateFile(backed, "manifest.gz"));
   await backed.backUp();
   const { result } = await nightOf(backed, "2030-01-02", 0);
@@ -274,7 +274,7 @@ test("what was lost at the destination and stored again was never read back", as
 });
 
 test("--verify-next stands alone, --max-transactions with it", async (t) => {
-  const backed = await makeBacked(t, { rclone: newRclone, files });
+  const backed = await makeBacked(t, { rclone: oldRclone, files });
   const few = await next(backed, "--verify-next", "1M", "--max-transactions", "5");
   assert.deepEqual([few.spent.files, few.spent.transactions], [2, 4]);
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [

@@ -9,8 +9,9 @@ import { readRecord } from "../../lib/state/record.ts";
 import type { BackupRecord } from "../../lib/state/record.ts";
 import type { Live, Result, RunOptions } from "./command.ts";
 import type { Rclone } from "./rclones.ts";
-import { makeSandbox } from "./sandbox.ts";
+import { makePrepared, makeSandbox } from "./sandbox.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { secretContent, secretFiles } from "./secretstore.ts";
 
 /** Keys of a configuration by section; filters are lists of rules. */
 export interface Settings {
@@ -76,7 +77,7 @@ export interface TestBackup extends Sandbox {
   ) => Promise<Result>;
   /** Backs up with --json, expects the exit code, and returns the document. */
   report: (args?: readonly string[], options?: { code?: number } & RunOptions) => Promise<Report>;
-  /** The files at the destination, sorted, as rclone shows them. */
+  /** The files at the destination, or at another place, sorted, as rclone shows them. */
   stored: (location?: string) => Promise<string[]>;
   /** The content of a stored file. */
   content: (file: string) => Promise<string>;
@@ -98,7 +99,29 @@ export async function makeBackup(
   settings: Settings = {},
   files: Readonly<Record<string, string | Buffer>> = {},
 ): Promise<TestBackup> {
-  const box = await makeSandbox(t, rclone);
+  const tree = treeIn(await makeSandbox(t, rclone));
+  await tree.configure(settings);
+  await tree.write(files);
+  return tree;
+}
+
+/** The same, backed up once without a word; made once for all tests of a file that ask for just this. */
+export async function makeBackedUp(
+  t: TestContext,
+  rclone: Rclone,
+  settings: Settings = {},
+  files: Readonly<Record<string, string>> = {},
+): Promise<TestBackup> {
+  const prepare = async (box: Sandbox): Promise<void> => {
+    const tree = treeIn(box);
+    await tree.configure(settings);
+    await tree.write(files);
+    await tree.expect(0);
+  };
+  return treeIn(await makePrepared(t, rclone, JSON.stringify([settings, files]), prepare));
+}
+
+function treeIn(box: Sandbox): TestBackup {
   const log = path.join(box.root, "calls.log");
   const stateDirectory = async (): Promise<string> => {
     const parent = path.join(box.state, "backups");
@@ -108,7 +131,7 @@ export async function makeBackup(
   };
   const run: TestBackup["run"] = async (args = [], options = {}) =>
     box.backup([...args, "home"], options);
-  const tree: TestBackup = {
+  return {
     ...box,
     configure: async (wanted) => {
       await box.writeConfig("home", configText(box, wanted));
@@ -139,15 +162,12 @@ export async function makeBackup(
       return v.parse(reportSchema, JSON.parse(result.stdout));
     },
     stored: async (location = "secret:") => {
+      if (location.startsWith("secret:")) return secretFiles(box, location.slice("secret:".length));
       const result = await box.runRclone(["lsf", "-R", "--files-only", location]);
       assert.equal(result.code, 0, result.stderr);
       return lines(result.stdout).toSorted();
     },
-    content: async (file) => {
-      const result = await box.runRclone(["cat", `secret:${file}`]);
-      assert.equal(result.code, 0, result.stderr);
-      return result.stdout;
-    },
+    content: async (file) => String(await secretContent(box, file)),
     stateDirectory,
     record: async () => {
       const file = path.join(await stateDirectory(), "state.json");
@@ -165,7 +185,7 @@ export async function makeBackup(
       const double = path.join(box.bin, "rclone");
       await rm(double);
       const record = `line=$(printf '%s\\037' "$@"); printf '%s\\n' "$line" >>'${log}'`;
-      await writeFile(double, `#!/bin/sh\n${record}\n${before}\nexec '${rclone.path}' "$@"\n`);
+      await writeFile(double, `#!/bin/sh\n${record}\n${before}\nexec '${box.rclone.path}' "$@"\n`);
       await chmod(double, 0o755);
     },
     calls: async () => {
@@ -174,9 +194,6 @@ export async function makeBackup(
       return lines(text).map((line) => line.split("\x1F").slice(0, -1));
     },
   };
-  await tree.configure(settings);
-  await tree.write(files);
-  return tree;
 }
 
 /** The text of a configuration. */

@@ -90,7 +90,12 @@ async function makeDirectories(t: TestContext, rclone: Rclone): Promise<MadeStor
   };
   const remove = async (names: readonly RawPath[]): Promise<void> =>
     run(names, async (name) => ({ path: name, kind: "delete", size: -1, time: "" }));
-  return { store, put, remove, step: async () => {} };
+  const change: MadeStore["change"] = async ({ hide, restore }) =>
+    store.changeCurrent([
+      ...hide.map((name) => ({ kind: "nothing", name }) as const),
+      ...restore.map((version) => ({ kind: "version", version }) as const),
+    ]);
+  return { store, put, remove, change, step: async () => {} };
 }
 
 /** The bytes of a stored name on disk. */

@@ -7,9 +7,9 @@ import { plainNames } from "../../lib/crypt/plainnames.ts";
 import { rawFromText, textFromRaw } from "../../lib/units/rawpath.ts";
 import { startB2, type B2Options, type B2Server, type B2Version } from "./b2/server.ts";
 import { compiled, run, start, type Live, type Result, type RunOptions } from "./command.ts";
-import { newRclone, type Rclone } from "./rclones.ts";
+import { oldRclone, type Rclone } from "./rclones.ts";
 import { writeAt } from "./restoring.ts";
-import { makeSandbox, obscuredPassword, type Sandbox } from "./sandbox.ts";
+import { makeSandbox, emptyPassword, type Sandbox } from "./sandbox.ts";
 
 export const day = 86_400_000;
 
@@ -76,11 +76,11 @@ export interface WorldOptions {
 /** Makes a backup `home` on a B2 server whose clock stands 800 days in the past. */
 export async function historyWorld(
   t: TestContext,
-  { rclone = newRclone, kind = "crypt", b2 = {} }: WorldOptions = {},
+  { rclone = oldRclone, kind = "crypt", b2 = {} }: WorldOptions = {},
 ): Promise<HistoryWorld> {
   const server = await startB2(t, { now: ago(800), ...b2 });
   const top = kind === "bucket" ? "" : "some where/";
-  const password = obscuredPassword;
+  const password = emptyPassword;
   const env = {
     ...server.rcloneEnv("cloud"),
     RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
@@ -147,7 +147,7 @@ export async function commands(
     readonly settings?: string;
   },
 ): Promise<Commands> {
-  const bare = await makeSandbox(t, given.rclone ?? newRclone);
+  const bare = await makeSandbox(t, given.rclone ?? oldRclone);
   const env = { ...bare.env, ...given.env };
   const box: Sandbox = { ...bare, env };
   const { destination } = given;

@@ -14,7 +14,7 @@ import { startMoto } from "./moto.ts";
 import type { Rclone } from "./rclones.ts";
 import { readTree, restoreJson } from "./restoring.ts";
 import { makeBucket } from "./s3server.ts";
-import { makeSandbox, obscuredPassword, type Sandbox } from "./sandbox.ts";
+import { makeSandbox, emptyPassword, type Sandbox } from "./sandbox.ts";
 
 const day = 86_400_000;
 const second = 1000;
@@ -53,7 +53,7 @@ export async function b2Place(t: TestContext, rclone: Rclone): Promise<Place> {
     ...server.rcloneEnv("cloud"),
     RCLONE_CONFIG_HIDDEN_TYPE: "crypt",
     RCLONE_CONFIG_HIDDEN_REMOTE: `cloud:${server.bucket}/some where`,
-    RCLONE_CONFIG_HIDDEN_PASSWORD: obscuredPassword,
+    RCLONE_CONFIG_HIDDEN_PASSWORD: emptyPassword,
   };
   return {
     title: "b2",

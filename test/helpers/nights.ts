@@ -4,7 +4,7 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import * as v from "valibot";
 import { compiled, run, start, type Live, type Result, type RunOptions } from "./command.ts";
-import { newRclone, type Rclone } from "./rclones.ts";
+import { oldRclone, type Rclone } from "./rclones.ts";
 import { makeSandbox, type Sandbox } from "./sandbox.ts";
 
 const count = v.object({ files: v.number(), bytes: v.number() });
@@ -59,7 +59,7 @@ export interface Nights extends Sandbox {
 }
 
 /** Makes a sandbox for nightly runs; nothing is read back unless the settings say so. */
-export async function makeNights(t: TestContext, rclone: Rclone = newRclone): Promise<Nights> {
+export async function makeNights(t: TestContext, rclone: Rclone = oldRclone): Promise<Nights> {
   const box = await makeSandbox(t, rclone);
   const defaults = path.join(box.root, "defaults");
   await writeFile(defaults, "VERIFY_BUDGET=0\n");

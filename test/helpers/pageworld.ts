@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import * as v from "valibot";
 import { projectRoot, run } from "./command.ts";
 import type { Step } from "./pages.ts";
-import { makeSandbox, obscuredPassword } from "./sandbox.ts";
+import { makeSandbox, emptyPassword } from "./sandbox.ts";
 
 /** A machine as the pages speak of one: /srv, /etc, /mnt and /var/lib are directories of the test. */
 export interface PageWorld {
@@ -61,7 +61,7 @@ export async function makePageWorld(
     await mkdir(path.join(home, ".config/rclone"), { recursive: true });
     await writeFile(
       path.join(home, ".config/rclone/rclone.conf"),
-      `[secret]\ntype = crypt\nremote = ${at("mnt/backup")}\npassword = ${obscuredPassword}\n`,
+      `[secret]\ntype = crypt\nremote = ${at("mnt/backup")}\npassword = ${emptyPassword}\n`,
       { mode: 0o600 },
     );
     await writeFile(

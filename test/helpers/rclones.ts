@@ -39,9 +39,10 @@ export const rclones: readonly Rclone[] = [oldRclone, newRclone];
 
 /**
  * One of them, for a file of tests about what is decided here, whatever rclone's version is: the files take
- * turns, by their names. What rclone itself does is tested with both. Call it with import.meta.url.
+ * turns, by their names, the old one more often, since it starts in half the time. What rclone itself does is
+ * tested with both. Call it with import.meta.url.
  */
 export function eitherRclone(file: string): readonly Rclone[] {
   const sum = Buffer.from(path.basename(file)).reduce((all, byte) => all + byte, 0);
-  return [sum % 2 === 0 ? oldRclone : newRclone];
+  return [sum % 4 === 0 ? newRclone : oldRclone];
 }

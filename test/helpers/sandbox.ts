@@ -1,11 +1,12 @@
+import { existsSync, rmSync } from "node:fs";
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { TestContext } from "node:test";
 import { compiled, run, start } from "./command.ts";
 import type { Live, Result, RunOptions } from "./command.ts";
-import { newRclone } from "./rclones.ts";
+import { oldRclone } from "./rclones.ts";
 import type { Rclone } from "./rclones.ts";
+import type { Scope } from "./s3server.ts";
 
 /** A directory of its own for one test, with an rclone configuration whose `secret:` encrypts into store/. */
 export interface Sandbox {
@@ -40,9 +41,65 @@ export interface Sandbox {
 /** "correct horse battery staple" as `rclone obscure` wrote it down once: to ask each time would cost a start of rclone. */
 export const obscuredPassword = "qmobiPAiPDiL5MHAnCn5KoIErw732BAz8J6ehLVLpiZdH8mokgIFglScvug";
 
-/** Makes a sandbox that goes away with the test `t`. The rclone is the new one unless another is given. */
-export async function makeSandbox(t: TestContext, rclone: Rclone = newRclone): Promise<Sandbox> {
+/**
+ * An empty password as rclone writes it down. It encrypts as any other does, with a key of zeros, and spares
+ * every start of rclone the making of keys, which takes longer than all else that a start does.
+ */
+export const emptyPassword = "ZOOgmC33VdOzm2WTZpSAQA";
+
+/** Makes a sandbox that goes away with the test `t`, or with what else it is made for. The rclone is the old one, which starts faster, unless another is given. */
+export async function makeSandbox(t: Scope, rclone: Rclone = oldRclone): Promise<Sandbox> {
   const root = await mkdtemp(path.join(tmpdir(), "rclone-backups-test-"));
+  const box = sandboxAt(t, rclone, root);
+  const { source, store, state, config, home, bin } = box;
+  await Promise.all([source, store, state, config, home, bin].map(async (place) => mkdir(place)));
+  await chmod(root, 0o755);
+  await symlink(rclone.path, path.join(bin, "rclone"));
+  await writeFile(box.rcloneConf, remotes(store), { mode: 0o600 });
+  return box;
+}
+
+/** Where sandboxes were prepared, by rclone and key; the copy of each is beside it. */
+const copies = new Map<string, string>();
+
+/**
+ * Makes a sandbox and prepares it, or puts one there that was prepared so before for another test of this file: at the
+ * same place, with all times. `key` tells what `prepare` does; tests of a file run one after another.
+ */
+export async function makePrepared(
+  t: Scope,
+  rclone: Rclone,
+  key: string,
+  prepare: (box: Sandbox) => Promise<void>,
+): Promise<Sandbox> {
+  const which = `${rclone.version} ${key}`;
+  const root = copies.get(which);
+  // A test that wants two alike gets the second at a place of its own.
+  if (root !== undefined && !existsSync(root)) {
+    await copyTree(root + copyEnd, root);
+    return sandboxAt(t, rclone, root);
+  }
+  const box = await makeSandbox(t, rclone);
+  await prepare(box);
+  if (root !== undefined) return box;
+  if (copies.size === 0)
+    process.once("exit", () => {
+      for (const made of copies.values()) rmSync(made + copyEnd, { recursive: true, force: true });
+    });
+  copies.set(which, box.root);
+  await copyTree(box.root, box.root + copyEnd);
+  return box;
+}
+
+const copyEnd = ".prepared";
+
+async function copyTree(from: string, to: string): Promise<void> {
+  const { code, stderr } = await run("cp", ["-a", from, to]);
+  if (code !== 0) throw new Error(`cp -a ${from} ${to}: ${stderr}`);
+}
+
+/** The sandbox in a directory that has been made, or will be; it goes away with the test. */
+function sandboxAt(t: Scope, rclone: Rclone, root: string): Sandbox {
   const deferred: (() => unknown)[] = [];
   t.after(async () => {
     for (const action of deferred.toReversed()) await action();
@@ -57,11 +114,7 @@ export async function makeSandbox(t: TestContext, rclone: Rclone = newRclone): P
     home: at("home"),
     bin: at("bin"),
   };
-  await Promise.all(Object.values(places).map(async (place) => mkdir(place)));
-  await chmod(root, 0o755);
-  await symlink(rclone.path, path.join(places.bin, "rclone"));
   const rcloneConf = at("rclone.conf");
-  await writeFile(rcloneConf, remotes(places.store), { mode: 0o600 });
   const env = {
     PATH: `${places.bin}:${process.env["PATH"] ?? "/usr/bin:/bin"}`,
     HOME: places.home,
@@ -91,7 +144,9 @@ export async function makeSandbox(t: TestContext, rclone: Rclone = newRclone): P
       run(process.execPath, [compiled("rclone-backup"), ...args], within(options)),
     startBackup: (args, options) =>
       start(process.execPath, [compiled("rclone-backup"), ...args], within(options)),
-    runRclone: async (args, options) => run(rclone.path, args, within(options)),
+    // Spares an old rclone a table of the widths of all characters, for screens that it doesn't draw.
+    runRclone: async (args, options) =>
+      run(rclone.path, args, within({ ...options, env: { TCELL_MINIMIZE: "1", ...options?.env } })),
     defer: (action) => void deferred.push(action),
   };
 }
@@ -100,7 +155,7 @@ function remotes(store: string): string {
   return `[secret]
 type = crypt
 remote = ${path.join(store, "secret")}
-password = ${obscuredPassword}
+password = ${emptyPassword}
 
 [plain]
 type = alias

@@ -6,7 +6,7 @@ import { archiveName, archiveSpecials } from "../../lib/specials/archive.ts";
 import type { SpecialsRequest, SpecialsResult } from "../../lib/specials/archive.ts";
 import { rawFromBytes } from "../../lib/units/rawpath.ts";
 import { run } from "./command.ts";
-import { newRclone } from "./rclones.ts";
+import { oldRclone } from "./rclones.ts";
 import type { Rclone } from "./rclones.ts";
 import { makeSandbox } from "./sandbox.ts";
 
@@ -26,7 +26,7 @@ export interface Place {
 export async function place(
   t: TestContext,
   rules = "",
-  rclone: Rclone = newRclone,
+  rclone: Rclone = oldRclone,
 ): Promise<Place> {
   const sandbox = await makeSandbox(t, rclone);
   const source = path.join(sandbox.root, `it's a "source" dir`);

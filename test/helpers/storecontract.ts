@@ -22,6 +22,11 @@ export interface MadeStore {
   readonly remove: (names: readonly RawPath[]) => Promise<void>;
   /** Time goes on, and the next run begins: what is done before and after differs in `storedAt`. */
   readonly step: () => Promise<void>;
+  /** Hides names and makes versions current in one go, where the kind can; else one by one. */
+  readonly change?: (wanted: {
+    readonly hide: readonly RawPath[];
+    readonly restore: readonly StoredVersion[];
+  }) => Promise<void>;
 }
 
 export interface MakeOptions {
@@ -300,7 +305,7 @@ export function storeContract(maker: StoreMaker): void {
   });
 
   test(title("any name is listed, read, hidden, copied and removed"), async (t) => {
-    const { store, put, step } = await maker.make(t);
+    const { store, put, step, change } = await maker.make(t);
     const names = nastyNames.filter((name) => maker.takes?.(raw(name)) ?? true);
     assert.ok(names.length > 5);
     await put(names.map((name) => file(name, `content of ${name}`)));
@@ -311,15 +316,19 @@ export function storeContract(maker: StoreMaker): void {
       assert.deepEqual(told(await store.versionsOf(version.name)), told([version]));
     }
     await step();
-    for (const { name } of versions) await store.hide(name);
+    if (change === undefined) for (const { name } of versions) await store.hide(name);
+    else await change({ hide: versions.map(({ name }) => name), restore: [] });
     await step();
-    for (const version of versions) await store.makeCurrent(version);
-    assert.equal((await all(store)).length, 3 * names.length);
-    const current = await Promise.all(names.map((name) => store.versionsOf(raw(name))));
+    if (change === undefined) for (const version of versions) await store.makeCurrent(version);
+    else await change({ hide: [], restore: versions });
+    const changed = await all(store);
     assert.deepEqual(
-      current.map((each) => each.map(({ kind }) => kind)),
+      names.map((name) =>
+        changed.filter((each) => each.name === raw(name)).map(({ kind }) => kind),
+      ),
       names.map(() => ["file", "marker", "file"]),
     );
+    assert.equal(changed.length, 3 * names.length);
     const removed = await store.remove(versions);
     assert.ok(removed.every(({ result }) => result === "removed"));
     const left = maker.keepsMarkers === false ? 1 : 2;

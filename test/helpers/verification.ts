@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import * as v from "valibot";
 import type { Result, RunOptions } from "./command.ts";
-import { makeSandbox } from "./sandbox.ts";
+import { makePrepared, makeSandbox } from "./sandbox.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Rclone } from "./rclones.ts";
+import { secretPath } from "./secretstore.ts";
 
 const count = v.object({ files: v.number(), bytes: v.number() });
 const item = v.object({
@@ -43,7 +45,7 @@ export interface Backed extends Sandbox {
     options?: RunOptions,
   ) => Promise<{ code: number | null; stderr: string; doc: VerifyDocument }>;
   /** Where a file of the source is stored, encrypted. */
-  readonly stored: (name: string) => Promise<string>;
+  readonly stored: (name: string) => string;
   /** Puts a shell script in the place of rclone; $REAL in it is the real one. */
   readonly double: (script: string) => Promise<void>;
   /** Flips a byte in the middle of a stored file, whose size and time stay: what a bad disk does. */
@@ -69,21 +71,37 @@ export async function writeOld(file: string, content: string | Buffer, time = ol
   await utimes(file, time, time);
 }
 
+/** Made once for all tests of a file that ask for just this, unless the first backup is left to them. */
 export async function makeBacked(t: TestContext, options: BackedOptions): Promise<Backed> {
-  const sandbox = await makeSandbox(t, options.rclone);
-  const destination = options.destination ?? "secret:data";
-  for (const [name, content] of Object.entries(options.files))
-    await writeOld(path.join(sandbox.source, name), content);
-  await sandbox.writeConfig(
-    "b",
-    `[default]\nsource = ${sandbox.source}\ndestination = ${destination}\n${options.more ?? ""}`,
-  );
-  const stored: Backed["stored"] = async (name) => {
-    const plain = `${destination.slice("secret:".length)}/${name}`;
-    const { stdout } = await sandbox.runRclone(["cryptdecode", "--reverse", "secret:", plain]);
-    return path.join(sandbox.store, "secret", stdout.trimEnd().split("\t").at(-1)?.trim() ?? "");
+  const { rclone, files, destination = "secret:data", more = "" } = options;
+  const prepare = async (box: Sandbox): Promise<void> => {
+    for (const [name, content] of Object.entries(files))
+      await writeOld(path.join(box.source, name), content);
+    await box.writeConfig(
+      "b",
+      `[default]\nsource = ${box.source}\ndestination = ${destination}\n${more}`,
+    );
   };
-  const backed: Backed = {
+  if (options.backUp === false) {
+    const box = await makeSandbox(t, rclone);
+    await prepare(box);
+    return backedIn(box, options);
+  }
+  const hash = createHash("sha256").update(`${destination}\0${more}`);
+  for (const [name, content] of Object.entries(files))
+    hash.update(`\0${name}\0${content.length}\0`).update(content);
+  const box = await makePrepared(t, rclone, hash.digest("hex"), async (made) => {
+    await prepare(made);
+    await backedIn(made, options).backUp();
+  });
+  return backedIn(box, options);
+}
+
+function backedIn(sandbox: Sandbox, options: BackedOptions): Backed {
+  const destination = options.destination ?? "secret:data";
+  const stored: Backed["stored"] = (name) =>
+    secretPath(sandbox, `${destination.slice("secret:".length)}/${name}`, "file");
+  return {
     ...sandbox,
     backUp: async (code = 0, args = []) => {
       const result = await sandbox.backup([...args, "b"]);
@@ -108,15 +126,13 @@ export async function makeBacked(t: TestContext, options: BackedOptions): Promis
       await chmod(file, 0o755);
     },
     rot: async (name) => {
-      const file = await stored(name);
+      const file = stored(name);
       const content = await readFile(file);
       const middle = content.length >> 1;
       content[middle] = (content[middle] ?? 0) ^ 1;
       await writeOld(file, content);
     },
   };
-  if (options.backUp !== false) await backed.backUp();
-  return backed;
 }
 
 function parseDocument(stdout: string, stderr: string): VerifyDocument {

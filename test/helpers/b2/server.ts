@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { TestContext } from "node:test";
+import type { Scope } from "../s3server.ts";
 import { makeClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import { bytes, checksum, whole } from "./content.ts";
@@ -110,7 +110,7 @@ const start = Date.UTC(2026, 0, 1);
 const million = 1_000_000;
 
 /** Starts a B2 service on a free port of 127.0.0.1; it is closed after the test. */
-export async function startB2(t: TestContext, options: B2Options = {}): Promise<B2Server> {
+export async function startB2(t: Scope, options: B2Options = {}): Promise<B2Server> {
   const service = new Service(makeClock(options.now ?? start), sizesOf(options));
   const first = options.bucket ?? "bucket";
   service.addBucket(first);
