@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
-import { copyFile, cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as v from "valibot";
 import { failed, systemCode, usage } from "../../lib/errors.ts";
@@ -101,6 +101,30 @@ export async function remove(tree: string): Promise<void> {
     child.once("error", reject);
     child.once("exit", resolve);
   });
+}
+
+/**
+ * Puts trees aside until all is measured: for some minutes after many files were deleted, ext4 is several
+ * times as slow in making new ones, since it takes their inodes for too recently deleted.
+ */
+export class Aside {
+  readonly #trees: string[] = [];
+
+  /** Renames a tree, which need not be there. */
+  async put(tree: string): Promise<void> {
+    const name = `${tree}.aside-${this.#trees.length}`;
+    this.#trees.push(name);
+    try {
+      await rename(tree, name);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+    }
+  }
+
+  /** Deletes what was put aside. */
+  async remove(): Promise<void> {
+    for (const tree of this.#trees.splice(0)) await remove(tree);
+  }
 }
 
 /** Lets the disk finish what was prepared, so that it is not written while something is timed. */

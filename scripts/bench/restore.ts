@@ -11,7 +11,7 @@ import { versionOf } from "./machine.ts";
 import { compare, expectThat, sideBySide, timed } from "./measure.ts";
 import type { TimedRun } from "./measure.ts";
 import type { Options } from "./options.ts";
-import { configure, remove, settle } from "./place.ts";
+import { Aside, configure, remove, settle } from "./place.ts";
 import type { BackupUnderTest, Place } from "./place.ts";
 import { MB, memoryRow, number, row } from "./report.ts";
 import type { Row } from "./report.ts";
@@ -48,18 +48,23 @@ async function manyFiles(place: Place, options: Options, rclone: Rclone): Promis
   });
   const same = `secret:${name}-same`;
   await timed(place, copy(source, same));
+  const aside = new Aside();
   await changeTree(source, files, fileSize, place.signal);
   await timed(place, backup.command());
-  await remove(source);
+  await aside.put(source);
   const targets = { ours: path.join(place.root, "ours"), bare: path.join(place.root, "bare") };
   const args = ["--as-of", asOf, "--to", targets.ours, "--json"];
   place.say(`rclone ${version}: restoring them as they were, and rclone copy of the same`);
   const peaks: number[] = [];
+  const emptied = (target: string) => async (): Promise<void> => {
+    await aside.put(target);
+    await settle();
+  };
   const pairs = await sideBySide(
     place,
     runs,
-    { ...backup.other("rclone-restore", ...args), prepare: empty(targets.ours) },
-    { ...copy(same, targets.bare), prepare: empty(targets.bare) },
+    { ...backup.other("rclone-restore", ...args), prepare: emptied(targets.ours) },
+    { ...copy(same, targets.bare), prepare: emptied(targets.bare) },
     async (run) => {
       await expectRestored(run, { files, bytes: files * fileSize });
       peaks.push((await backup.used()).memory);
@@ -69,6 +74,7 @@ async function manyFiles(place: Place, options: Options, rclone: Rclone): Promis
     ...{ program: "diff", args: ["-r", targets.ours, targets.bare], env: place.env },
   });
   for (const tree of [place.store, targets.ours, targets.bare]) await remove(tree);
+  await aside.remove();
   const { ofMedians, ofPairs } = compare(pairs, (own, other) => own / other);
   const what = `\`rclone-restore --as-of\`, ${amount} from crypt with dated directories, compared with \`rclone copy\` of the same`;
   const base = { case: "restore", rclone: version } as const;
@@ -79,13 +85,6 @@ async function manyFiles(place: Place, options: Options, rclone: Rclone): Promis
     ),
     memoryRow({ ...base, what: "– its own peak memory" }, peaks),
   ];
-}
-
-function empty(target: string): () => Promise<void> {
-  return async () => {
-    await remove(target);
-    await settle();
-  };
 }
 
 /** A file that rclone copies out of a dated directory, and that we fetch and decrypt from B2. */
