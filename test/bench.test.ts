@@ -129,7 +129,7 @@ test("every case is measured, with both rclones where it is compared with rclone
       ["split", null, "times", 1],
       ["split", null, "times", 1],
       ["split", null, "times", 1],
-      ["split", null, "bytes", 2],
+      ["split", null, "bytes", 3],
     ],
   );
   for (const found of results) {
