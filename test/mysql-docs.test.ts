@@ -6,6 +6,7 @@ import { projectRoot, run } from "./helpers/command.ts";
 import { startMariadb } from "./helpers/mariadb.ts";
 import type { MysqlServer } from "./helpers/mysqlserver.ts";
 import { blocksOf, matches, readPage, stepsOf } from "./helpers/pages.ts";
+import { newRclone } from "./helpers/rclones.ts";
 import { makeSandbox, type Sandbox } from "./helpers/sandbox.ts";
 import { exporter } from "./helpers/splitting.ts";
 
@@ -20,7 +21,7 @@ interface Machine extends Sandbox {
 
 /** A sandbox whose PATH has the exporters and /srv a place for dumps. */
 async function makeMachine(t: TestContext, server?: MysqlServer): Promise<Machine> {
-  const sandbox = await makeSandbox(t);
+  const sandbox = await makeSandbox(t, newRclone);
   await mkdir(path.join(sandbox.root, "srv/dump"), { recursive: true });
   await mkdir(path.join(sandbox.root, "tmp"));
   for (const name of exporters) {

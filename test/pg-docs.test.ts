@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { projectRoot, run } from "./helpers/command.ts";
 import { blocksOf, matches, readPage, stepsOf } from "./helpers/pages.ts";
 import { startPostgres, type PostgresServer } from "./helpers/postgres.ts";
+import { newRclone } from "./helpers/rclones.ts";
 import { makeSandbox, type Sandbox } from "./helpers/sandbox.ts";
 import { exporter } from "./helpers/splitting.ts";
 
@@ -22,7 +23,7 @@ interface Machine extends Sandbox {
 
 /** A machine with /srv and a database `shop`. */
 async function makeMachine(t: TestContext): Promise<Machine> {
-  const sandbox = await makeSandbox(t);
+  const sandbox = await makeSandbox(t, newRclone);
   const server = await startPostgres(t, "new");
   await mkdir(path.join(sandbox.root, "srv/dump"), { recursive: true });
   await mkdir(path.join(sandbox.root, "tmp"));
