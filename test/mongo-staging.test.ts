@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { rm, symlink, truncate, unlink, writeFile } from "node:fs/promises";
+import { mkdir, rm, symlink, truncate, unlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test } from "node:test";
 import type { Result } from "./helpers/command.ts";
@@ -139,4 +139,28 @@ test("nothing is staged behind links", async (t) => {
   await assert.rejects(world.export(), { outcome: "refused", message: /found a link/ });
   await unlink(own(world, "new"));
   assert.equal((await world.export()).outcome, "done");
+});
+
+test("a file that lies among what is staged is removed, and stops nothing", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await fill(world, "docs", 10);
+  await world.export();
+  await mkdir(own(world, "new"));
+  await writeFile(own(world, "new", ".DS_Store"), "?");
+  assert.equal((await world.export()).outcome, "done");
+  assert.equal(existsSync(own(world, "new")), false);
+});
+
+test("what a link among the states leads to is not touched", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await fill(world, "docs", 10);
+  await world.export();
+  const database = "gone";
+  await mkdir(own(world, "new", database, "docs"), { recursive: true });
+  const elsewhere = path.join(world.root, "elsewhere");
+  await mkdir(elsewhere);
+  await writeFile(path.join(elsewhere, "docs.state"), "theirs");
+  await symlink(elsewhere, own(world, "state", database));
+  await assert.rejects(world.export(), { outcome: "refused", message: /found a link/ });
+  assert.equal(readFileSync(path.join(elsewhere, "docs.state"), "utf8"), "theirs");
 });

@@ -198,6 +198,11 @@ export class KeptDocuments {
     this.#seen = 0;
   }
 
+  /** Waits until the files of all that came are there. Throws failed(). */
+  async flush(): Promise<void> {
+    await this.#writer?.flush();
+  }
+
   /** The ids of the documents that were not seen, of long ones as far as the files tell them. */
   *unseenIds(): Generator<Value> {
     const unseen = [...this.#state.table.unseen()];
@@ -206,7 +211,7 @@ export class KeptDocuments {
 
   /** Removes the files of documents that were not seen: only after all there are have been. Throws failed(). */
   async removeGone(): Promise<void> {
-    await this.#writer?.flush();
+    await this.flush();
     const gone = [...this.#state.table.unseen()];
     this.counts.removed = gone.length;
     if (!this.#dryRun && gone.length + this.#damaged.length > 0) {
@@ -223,6 +228,8 @@ export class KeptDocuments {
     this.#beforeChange();
     publish(this.#place);
     this.#isWithheld = false;
+    // An empty one has to be on the disk, too.
+    this.#touched = true;
     // Those that an earlier run staged, too: the export did not hold them.
     Object.assign(this.counts, { added: this.documents, changed: 0, removed: 0 });
   }
@@ -230,6 +237,11 @@ export class KeptDocuments {
   /** Ends what writes. */
   async close(): Promise<void> {
     await this.#writer?.close();
+  }
+
+  /** Where its files are. */
+  get directory(): string {
+    return this.#place.directory;
   }
 
   /** Whether files or what is remembered of them are other ones now. What is staged still has its mark until it is read again. */
@@ -272,8 +284,9 @@ export class KeptDocuments {
 export async function settle(root: string, collections: readonly KeptDocuments[]): Promise<void> {
   const unsettled = collections.filter((each) => each.isUnsettled);
   if (unsettled.length === 0) return;
-  await syncFiles(root);
+  // A database can be a file system of its own.
+  await syncFiles([root, ...unsettled.map(({ directory }) => directory)]);
   for (const each of unsettled) await each.remember();
-  await syncFiles(root);
+  await syncFiles([root]);
   for (const each of unsettled) await each.trust();
 }

@@ -90,8 +90,8 @@ class ThreadWriter implements StageWriter {
 
   async flush(): Promise<void> {
     this.#send();
-    await this.#until(0);
     await this.#syncing;
+    await this.#until(0);
   }
 
   async close(): Promise<void> {
@@ -106,10 +106,12 @@ class ThreadWriter implements StageWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Whether it came to its end does not count: who settles what was written syncs it all. */
+  /** The system tells of what the disk refused once: a later sync would not know of it. */
   #sync(): void {
-    this.#syncing ??= syncFiles(this.#directory)
-      .catch(() => {})
+    this.#syncing ??= syncFiles([this.#directory])
+      .catch((error: unknown) => {
+        this.#failure ??= error instanceof Error ? error : failed(String(error));
+      })
       .finally(() => {
         this.#syncing = undefined;
       });

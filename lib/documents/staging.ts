@@ -1,9 +1,9 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { failed, systemCode } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { exists, removeIfEmpty } from "./held.ts";
-import { refuseLinks } from "./links.ts";
+import { refuseLinks, refuseLinksOfPlace } from "./links.ts";
 import { ownDirectory, placeOf, stagingDirectory, type CollectionPlace } from "./place.ts";
 
 /*
@@ -26,9 +26,20 @@ export function publish({ staging, directory }: CollectionPlace): void {
     mkdirSync(path.dirname(directory), { recursive: true, mode: 0o700 });
     renameSync(staging, directory);
   } catch (error) {
+    if (systemCode(error) === "EXDEV") throw otherMount(staging, directory, error);
     throw writeFailure(directory, error);
   }
   removeIfEmpty(path.dirname(staging));
+}
+
+/** Between mounts nothing can be renamed, though they may be of one file system. With a directory there, nothing is staged. */
+function otherMount(staging: string, directory: string, cause: unknown): Error {
+  mkdirSync(directory, { mode: 0o700 });
+  remove(staging);
+  return failed(`cannot move a new collection to ${directory}: it is on another mount`, {
+    hint: "run it again: the collection will be written in its place",
+    cause,
+  });
 }
 
 /** Removes what is staged of collections that are none any more. Throws failed(). */
@@ -37,10 +48,13 @@ export function clearStaging(
   isKept: (database: string, collection: string) => boolean,
 ): void {
   const top = stagingDirectory(root);
+  if (exists(top) && isStray(top)) return;
   for (const database of namesIn(top)) {
+    if (isStray(path.join(top, database))) continue;
     for (const collection of namesIn(path.join(top, database))) {
       if (isKept(database, collection)) continue;
       const place = placeOf(root, database, collection);
+      refuseLinksOfPlace(place);
       remove(place.staging);
       // They told of what was staged alone.
       if (!exists(place.directory))
@@ -50,6 +64,14 @@ export function clearStaging(
     removeIfEmpty(path.join(top, database));
   }
   removeIfEmpty(top);
+}
+
+/** Removes what is no directory, such as a file that a file manager left. */
+function isStray(file: string): boolean {
+  refuseLinks(file);
+  if (lstatSync(file).isDirectory()) return false;
+  remove(file);
+  return true;
 }
 
 function namesIn(directory: string): readonly string[] {

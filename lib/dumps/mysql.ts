@@ -72,7 +72,9 @@ export class MysqlScanner implements DumpScanner {
         : bytes.indexOf(bodyEnds, at);
       if (found < at || found >= limit) return limit;
       const mark = isRows ? dataEnds : bodyEnds;
-      if (bytes.compare(mark, 0, mark.length, found, found + mark.length) !== 0) return found + 1;
+      const end = found + mark.length;
+      if (end > bytes.length || bytes.compare(mark, 0, mark.length, found, end) !== 0)
+        return found + 1;
       this.#inside = undefined;
       // The end of the line stays, for what is looked for next begins with it.
       const behind = found + mark.length - 1;

@@ -116,6 +116,8 @@ async function readAndKeep(
       async (session) => readCollection({ ...reading, session }, kept, world),
       () => world.events.detail(2, `${database}.${collection}: read without a snapshot`),
     );
+    // The ids of long names are looked up in the files.
+    await kept.flush();
     await confirmGone(planned, reading, kept, world);
     if (order !== undefined) await writeIfOther(directory, orderName, order.bytes(), options);
     await kept.removeGone();

@@ -77,7 +77,7 @@ export async function removeDropped(
     }
   }
   if (!dryRun) {
-    if (dropped.length > 0) await syncFiles(root);
+    if (dropped.length > 0) await syncFiles([root]);
     await writeOrigins(root, before, after);
   }
   return dropped;
