@@ -36,7 +36,14 @@ async function makeDirectories(t: TestContext, rclone: Rclone): Promise<MadeStor
   const now = (): Date => new Date(began + number * 60_000);
   const store = await openDated(
     t,
-    { rclone, env: { PATH: process.env["PATH"] ?? "", HOME: root, TZ: "UTC" } },
+    {
+      rclone,
+      env: {
+        ...{ PATH: process.env["PATH"] ?? "", HOME: root, TZ: "UTC" },
+        // Else one that is only just being ended would make directories for it, after ours are removed.
+        RCLONE_CONFIG: path.join(root, "rclone.conf"),
+      },
+    },
     {
       destination,
       now: () => {
