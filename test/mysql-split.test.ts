@@ -108,6 +108,8 @@ test("what is no whole dump is refused and leaves the files as they were", async
     [dump.slice(0, -20), 1, /-- Dump completed.*cut off/],
     [dump.slice(0, 100_000), 1, /cut off/],
     [dump.trimEnd(), 1, /cut off/],
+    [dump.slice(0, dump.lastIndexOf("UNLOCK TABLES;") + 12), 1, /cut off/],
+    [`${dump.slice(0, dump.lastIndexOf("\nUNLOCK TABLES;"))}\nBOOK TABLE`, 1, /cut off/],
     ["", 1, /expected a dump, found nothing/],
     [gzipSync(dump), 2, /found gzip\n.*hint: .*gzip -dc/],
     ['<?xml version="1.0"?>\n<mysqldump/>\n', 2, /found XML/],

@@ -14,6 +14,7 @@ export async function syncFiles(directories: readonly string[]): Promise<void> {
     if (found !== undefined && !devices.has(found.dev)) devices.set(found.dev, directory);
   }
   const places = [...devices.values()];
+  if (places.length === 0) return;
   let said = await complaint(["-f", ...places]);
   // Without -f it syncs all there is, but says nothing of errors: only for a sync that knows no -f.
   if (said !== undefined && /invalid option|unrecognized option|unknown option/i.test(said))

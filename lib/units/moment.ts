@@ -206,8 +206,9 @@ function offsetAt(moment: number, zone: string): number {
     formats.set(zone, format);
   }
   // `1/31/2026, GMT+01:00`; `GMT` alone for none, and seconds where an old offset has some.
-  const [, sign, hours = 0, minutes = 0, seconds = 0] =
-    /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(format.format(moment)) ?? [];
+  const told = /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(format.format(moment));
+  if (told === null) throw new TypeError(`expected the offset of ${zone}, found none`);
+  const [, sign, hours = 0, minutes = 0, seconds = 0] = told;
   const offset = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
   return (sign === "-" ? -offset : offset) * 1000;
 }

@@ -1,11 +1,11 @@
-import { readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as v from "valibot";
 import { startMongo } from "../../test/helpers/ferretdb.ts";
 import { bundle } from "./bundle.ts";
 import { compare, expectThat, median, sideBySide, timed, type Command } from "./measure.ts";
 import type { Options } from "./options.ts";
-import { remove, settle, type Place } from "./place.ts";
+import { Aside, remove, settle, type Place } from "./place.ts";
 import { MB, memoryRow, number, row, type Row } from "./report.ts";
 import { readUsed, watched } from "./used.ts";
 
@@ -64,24 +64,21 @@ async function measureMongo(place: Place, { many, runs }: Options, uri: string):
     `mongo-export of ${amount} documents for the first time, and writing the same files bare`,
   );
   const written = path.join(place.root, "mongo-bare");
-  const trash: string[] = [];
-  // ext4 is slow in making files where many were deleted just before.
-  const aside = async (directory: string): Promise<void> => {
-    const name = `${directory}.${trash.length}`;
-    trash.push(name);
-    await rename(directory, name).catch(() => {});
+  const aside = new Aside();
+  const putAside = async (directory: string): Promise<void> => {
+    await aside.put(directory);
     // mongo-export syncs the file system: not what the other one left unwritten, too.
     await settle();
   };
   const first = await sideBySide(
     place,
     runs,
-    { ...exporting, prepare: async () => aside(to) },
-    { ...bare("write", written, pack), prepare: async () => aside(written) },
+    { ...exporting, prepare: async () => putAside(to) },
+    { ...bare("write", written, pack), prepare: async () => putAside(written) },
     expectAdded(many),
   );
   await remove(written);
-  for (const each of trash) await remove(each);
+  await aside.remove();
   await settle();
 
   place.say("mongo-export without changes, and draining the same cursor");
