@@ -48,7 +48,12 @@ test("a process is told from another one with the same pid, and from a zombie", 
   assert.match(own ?? "", /^\d+$/);
   assert.equal(isAlive(process.pid, own), true);
   assert.equal(isAlive(process.pid, "1"), false);
-  const child = start("sh", ["-c", "true & echo pid $!; exec sleep 300"]);
+  // A shell reaps what has ended between two commands: the child waits until the shell is sleep.
+  const shellIsSleep = 'read -r name </proc/$$/comm; [ "$name" = sleep ]';
+  const child = start("sh", [
+    "-c",
+    `(until ${shellIsSleep}; do sleep 0.01; done) & echo pid $!; exec sleep 300`,
+  ]);
   const zombie = Number((await child.waitFor(/pid (\d+)/))[1]);
   await until(async () => /^\d+ \(.*\) Z/s.test(await readFile(`/proc/${zombie}/stat`, "utf8")));
   assert.equal(processStart(zombie), undefined);
