@@ -19,7 +19,13 @@ import {
 } from "./status/demand.ts";
 import { judge } from "./status/judge.ts";
 import { shownDestination, stateFinder } from "./status/match.ts";
-import { keptDetails, keptStates, type KeptDetails, type KeptState } from "./status/states.ts";
+import {
+  keptDetails,
+  keptLocks,
+  keptStates,
+  type KeptDetails,
+  type KeptState,
+} from "./status/states.ts";
 import type { BackupStatus, Remark, SuiteStatus, Verified } from "./status/value.ts";
 import type { World } from "./session.ts";
 
@@ -63,15 +69,16 @@ export async function suiteStatus(
       ? configs
       : await withAllConfigured(configs, { configDir, env, set, leaveSecrets: true });
   const states = keptStates(root);
-  const pace = pacesOf(all, stateFinder(states, all), budget.total);
-  const scene = { now: at, times, suite, pace };
+  const locks = keptLocks(root);
   const find = stateFinder(states, configs);
+  const pace = pacesOf(all, all === configs ? find : stateFinder(states, all), budget.total);
+  const scene = { now: at, times, suite, pace };
   const { default: pMap } = await import("p-map");
   const backups = await pMap(
     configs,
     async (config) => {
       const state = find(config);
-      const details = state === undefined ? noDetails : await keptDetails(root, state, count);
+      const details = state === undefined ? noDetails : await keptDetails(state, locks, count);
       return backupStatus(config, state, details, scene);
     },
     { concurrency: 32 },

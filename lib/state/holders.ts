@@ -66,7 +66,7 @@ export function readHolders(file: string): readonly Holder[] {
     text = readFileSync(file, "utf8");
   });
   for (const line of text.split("\n")) {
-    const holder = parse(line);
+    const holder = line === "" ? undefined : parse(line);
     if (holder === undefined) continue;
     const key = `${holder.pid} ${holder.start ?? ""} ${holder.serial}`;
     if (holder.released) holders.delete(key);

@@ -53,9 +53,14 @@ export function verifiedWithin(
   const today = dayOf(now);
   // Days are written so that their texts have the same order.
   const [first, last] = [dayText(Math.max(today - days, 1)), dayText(today)];
-  const counted = all.filter(({ day }) => day >= first && day <= last);
+  const counted = { files: 0, bytes: 0 };
+  for (const { day, files, bytes } of all) {
+    if (day < first || day > last) continue;
+    counted.files += files;
+    counted.bytes += bytes;
+  }
   const share = (what: "files" | "bytes"): number =>
-    total[what] === 0 ? 1 : counted.reduce((sum, one) => sum + one[what], 0) / total[what];
+    total[what] === 0 ? 1 : counted[what] / total[what];
   return { files: share("files"), bytes: share("bytes") };
 }
 

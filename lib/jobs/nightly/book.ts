@@ -3,9 +3,10 @@ import type { FoundConfig } from "../../config/all.ts";
 import { exitCodes, type Failure } from "../../errors.ts";
 import { readSuite, writeSuite, type Attempt, type SuiteRecord } from "../../suite/record.ts";
 import { parseRunId } from "../../units/runid.ts";
+import { readCoverage } from "../../verify/coverage.ts";
 import type { World } from "../session.ts";
 import { stateFinder } from "../status/match.ts";
-import { keptDetails, keptStates, type KeptState } from "../status/states.ts";
+import { keptStates, type KeptState } from "../status/states.ts";
 import { Keeper } from "./keeper.ts";
 import { badVerification, type NightBackup, type NightResult } from "./night.ts";
 
@@ -17,7 +18,6 @@ const halfDay = 43_200_000;
 
 /** What a night writes down of its backups, in suite.json, as they end. */
 export class Book {
-  readonly #root: string;
   readonly #find: (config: FoundConfig) => KeptState | undefined;
   readonly #keeper: Keeper;
   #suite: SuiteRecord;
@@ -29,7 +29,6 @@ export class Book {
     suite: SuiteRecord,
     find: (config: FoundConfig) => KeptState | undefined,
   ) {
-    this.#root = root;
     this.#keeper = new Keeper(async () => writeSuite(fileIn(root), this.#suite));
     this.#suite = suite;
     this.#find = find;
@@ -79,7 +78,7 @@ export class Book {
   async hashedAt(config: FoundConfig): Promise<Date | undefined> {
     const state = this.#find(config);
     if (state === undefined) return undefined;
-    const { coverage } = await keptDetails(this.#root, state, 1);
+    const coverage = await readCoverage(join(state.directory, "coverage.json"));
     return coverage?.hash === undefined ? undefined : new Date(coverage.hash.at);
   }
 

@@ -18,7 +18,7 @@ export function stateFinder(
     record === undefined && files.length > 0 ? name : undefined,
   );
   const present = new Set(configs.map(({ file }) => file));
-  return ({ name, file, loaded }) => {
+  const find = ({ name, file, loaded }: FoundConfig): KeptState | undefined => {
     const own = byConfig.get(file) ?? [];
     const destination = loaded === undefined ? undefined : shownDestination(loaded.backup);
     const here = own.filter(({ record }) => record?.destination === destination);
@@ -31,6 +31,11 @@ export function stateFinder(
       newest(moved) ??
       damaged.get(name.replaceAll(/[^\w.-]/g, "_"))?.[0]
     );
+  };
+  const found = new Map<FoundConfig, KeptState | undefined>();
+  return (config) => {
+    if (!found.has(config)) found.set(config, find(config));
+    return found.get(config);
   };
 }
 

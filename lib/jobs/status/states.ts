@@ -48,20 +48,32 @@ export function keptStates(root: string): readonly KeptState[] {
   });
 }
 
+/** The lock files below a root of state. */
+export interface Locks {
+  readonly directory: string;
+  readonly names: ReadonlySet<string>;
+}
+
+/** The locks of all backups, which need not be there. Throws failed where they may not be looked at. */
+export function keptLocks(root: string): Locks {
+  const directory = join(root, "locks");
+  return { directory, names: new Set(namesIn(directory)) };
+}
+
 /** The rest of a state, with its newest runs. Throws failed where it may not be read. */
 export async function keptDetails(
-  root: string,
   { directory }: KeptState,
+  locks: Locks,
   count: number,
 ): Promise<KeptDetails> {
   const names = new Set(namesIn(directory));
   const at = (name: string): string => join(directory, name);
-  const key = directory.slice(-16);
+  const lock = `${directory.slice(-16)}.lock`;
   return {
     runs: names.has("runs.ndjson") ? readRuns(at("runs.ndjson"), count) : [],
     differences: names.has("mend.list") ? await readMendList({ mend: at("mend.list") }) : [],
     paused: names.has("paused.json") ? await pausedOrDamaged(at("paused.json")) : undefined,
-    holder: liveHolders(join(root, "locks", `${key}.lock`)).at(-1),
+    holder: locks.names.has(lock) ? liveHolders(join(locks.directory, lock)).at(-1) : undefined,
     coverage: names.has("coverage.json") ? await readCoverage(at("coverage.json")) : undefined,
   };
 }
