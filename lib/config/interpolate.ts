@@ -20,6 +20,8 @@ export interface Interpolation {
  * as in a shell). `$${` stands for `${`. What is put in isn't read again.
  */
 export function interpolate(text: string, env: Environment): Interpolation {
+  // Most values have none, and each is looked at for every backup.
+  if (!text.includes("${")) return { text, problems: [] };
   const problems: InterpolationProblem[] = [];
   const result = text.replace(
     /\$\$\{|\$\{([^}]*)(\}?)/g,

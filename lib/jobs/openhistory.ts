@@ -92,16 +92,17 @@ export async function withHistoryUnderLock<T>(
   const { session, files, scratch } = held;
   const opened = await openStore(session, request, files, scratch);
   const names = opened.found?.names ?? plainNames;
-  expectShortLives();
   try {
     return await act({
       ...{ ...held, names, ...opened },
-      histories: (directory, options) =>
-        histories(
+      histories: (directory, options) => {
+        expectShortLives();
+        return histories(
           opened.store.versions(storedDirectory(names, directory), session.world.signal),
           names,
           options,
-        ),
+        );
+      },
     });
   } finally {
     await opened.store.close();

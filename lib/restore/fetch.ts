@@ -1,5 +1,6 @@
 import pMap from "p-map";
 import { Failure, systemCode } from "../errors.ts";
+import { keepMemorySmall } from "../process/heap.ts";
 import { systemFromRaw } from "../units/encoding.ts";
 import { fetchVersion } from "./native.ts";
 import type { PlannedFile } from "./plan.ts";
@@ -33,6 +34,7 @@ export async function fetchAll(plan: FetchPlan, files: PlanSpool): Promise<void>
 
 /** As fetchAll, for files at hand. */
 export async function fetchPage(plan: FetchPlan, page: readonly PlannedFile[]): Promise<void> {
+  keepMemorySmall();
   const { work, parts, into, total } = plan;
   let inVain = 0;
   const fetchOne = async (planned: PlannedFile): Promise<void> => {

@@ -5,13 +5,31 @@
  */
 import type { Dispatcher } from "undici";
 import api from "undici/lib/api/index.js";
+import connectHttp1 from "undici/lib/dispatcher/client-h1.js";
 import Base from "undici/lib/dispatcher/dispatcher.js";
+import { withoutOptimizing } from "../process/wasm.ts";
 
 export { default as EnvHttpProxyAgent } from "undici/lib/dispatcher/env-http-proxy-agent.js";
 export { default as Pool } from "undici/lib/dispatcher/pool.js";
 
 // As undici itself does: request, connect and the like are methods of every dispatcher.
 Object.assign(Base.prototype, api);
+
+makeParser();
+
+/*
+ * undici makes its parser with its first connection, and V8 begins to optimize it as soon as it has some work: one
+ * function of it takes 29 MB and half a second. What it does with a listing or a file is quick without.
+ * So it is made now, by a connection that has failed already. Should undici make it in another way, nothing is lost.
+ */
+function makeParser(): void {
+  const failed = new Error("only the parser is wanted");
+  try {
+    withoutOptimizing(() => connectHttp1({}, { errored: failed }));
+  } catch (error) {
+    if (error !== failed) throw error;
+  }
+}
 
 /** A request through a dispatcher, by its whole URL. */
 export async function request(

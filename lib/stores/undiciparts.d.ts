@@ -3,6 +3,9 @@ declare module "undici/lib/api/index.js" {
   const api: object;
   export default api;
 }
+declare module "undici/lib/dispatcher/client-h1.js" {
+  export default function connectHttp1(client: object, socket: { readonly errored: Error }): object;
+}
 declare module "undici/lib/dispatcher/dispatcher.js" {
   export { Dispatcher as default } from "undici";
 }

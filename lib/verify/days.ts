@@ -6,9 +6,16 @@ export function dayOf(moment: Date): number {
   return Math.min(Math.max(Math.floor(moment.getTime() / dayMs), 1), 0xffff);
 }
 
+const texts = new Map<number, string>();
+
 /** `2026-01-31` for a day. */
 export function dayText(day: number): string {
-  return new Date(day * dayMs).toISOString().slice(0, 10);
+  let text = texts.get(day);
+  if (text === undefined) {
+    text = new Date(day * dayMs).toISOString().slice(0, 10);
+    texts.set(day, text);
+  }
+  return text;
 }
 
 /** The day that `2026-01-31` means. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { failed, systemCode } from "../../errors.ts";
 import { liveHolders, type Holder } from "../../state/holders.ts";
@@ -66,15 +66,15 @@ export async function keptDetails(
   locks: Locks,
   count: number,
 ): Promise<KeptDetails> {
-  const names = new Set(namesIn(directory));
   const at = (name: string): string => join(directory, name);
   const lock = `${directory.slice(-16)}.lock`;
   return {
-    runs: names.has("runs.ndjson") ? readRuns(at("runs.ndjson"), count) : [],
-    differences: names.has("mend.list") ? await readMendList({ mend: at("mend.list") }) : [],
-    paused: names.has("paused.json") ? await pausedOrDamaged(at("paused.json")) : undefined,
+    runs: readRuns(at("runs.ndjson"), count),
+    // To look whether it is there costs less than an error that it isn't.
+    differences: existsSync(at("mend.list")) ? await readMendList({ mend: at("mend.list") }) : [],
+    paused: existsSync(at("paused.json")) ? await pausedOrDamaged(at("paused.json")) : undefined,
     holder: locks.names.has(lock) ? liveHolders(join(locks.directory, lock)).at(-1) : undefined,
-    coverage: names.has("coverage.json") ? await readCoverage(at("coverage.json")) : undefined,
+    coverage: existsSync(at("coverage.json")) ? await readCoverage(at("coverage.json")) : undefined,
   };
 }
 
