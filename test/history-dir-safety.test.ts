@@ -14,7 +14,7 @@ import {
 } from "./helpers/backups.ts";
 import { compiled, run, type Result } from "./helpers/command.ts";
 import { contentOf, openDated, versionsByPath } from "./helpers/dirstore.ts";
-import { eitherRclone, oldRclone } from "./helpers/rclones.ts";
+import { eitherRclone, oldRclone, quickStart } from "./helpers/rclones.ts";
 import { restoreJson } from "./helpers/restoring.ts";
 
 /* What lies in dated directories goes only when it is known not to be the last of its kind. */
@@ -264,7 +264,7 @@ test("what the runs told stays readable when they are read again", async (t) => 
   const scratch = path.join(tree.root, "scratch");
   await mkdir(scratch);
   const context = {
-    rclone: { program: tree.rclone.path, env: { ...tree.env }, common: [] },
+    rclone: { program: tree.rclone.path, env: { ...quickStart, ...tree.env }, common: [] },
     features: { version: "", fineTimes: true },
     tuning: {
       ...{ copyLinks: false, transfers: undefined, checkers: undefined, bwlimit: undefined },

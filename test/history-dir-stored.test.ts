@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { listFiles } from "../lib/rclone/listing.ts";
 import { plainListing, storedBelow } from "../lib/stores/dir/stored.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { quickStart, rclones } from "./helpers/rclones.ts";
 import { nastyNames, writeAt } from "./helpers/restoring.ts";
 import { makeSandbox, emptyPassword } from "./helpers/sandbox.ts";
 
@@ -34,7 +34,7 @@ for (const rclone of rclones) {
           value,
         ]),
       );
-      const env = { ...box.env, ...config, TZ: "UTC" };
+      const env = { ...box.env, ...config, ...quickStart };
       const copied = await box.runRclone(["copy", box.source, "hidden:a"], { env });
       assert.equal(copied.code, 0, copied.stderr);
       const remotes = new Map([["hidden", new Map(Object.entries(options))]]);

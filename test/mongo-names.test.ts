@@ -7,6 +7,7 @@ import { directoryOf, directoryOfKey, shortId, writeKey } from "../lib/documents
 import { idOfName } from "../lib/documents/nameid.ts";
 import { directoryName, documentName, isDocumentName } from "../lib/documents/names.ts";
 import { documentPath, isShardName, shardName } from "../lib/documents/place.ts";
+import { takeBuffered } from "../lib/documents/rawpage.ts";
 import { matchesName } from "../lib/documents/rules.ts";
 import { id, someDocument, someId } from "./helpers/mongodocuments.ts";
 
@@ -193,3 +194,41 @@ test("globs of collections", () => {
 function plain({ type, bytes }: Value): { type: number; hex: string } {
   return { type, hex: Buffer.from(bytes).toString("hex") };
 }
+
+function take(answer: object): { taken: readonly unknown[]; iterated: unknown } {
+  const cursor = { documents: answer, readBufferedDocuments: () => [] };
+  return { taken: takeBuffered(cursor), iterated: Reflect.get(answer, "iterated") };
+}
+
+test("documents are taken as they lie in the server's answer, or as the driver does where it is another one", () => {
+  const documents = [{ _id: 1 }, { _id: "two", more: { a: [1, 2] } }].map((each) =>
+    BSON.serialize(each),
+  );
+  const [one, two] = documents;
+  assert.ok(one !== undefined && two !== undefined);
+  const bson = Buffer.concat([Buffer.from("before"), one, Buffer.from("name"), two]);
+  const elements = [
+    [3, 0, 0, 6, one.length],
+    [3, 0, 0, 10 + one.length, two.length],
+  ];
+  const { taken, iterated } = take({ iterated: 0, batch: { bson, elements } });
+  assert.deepEqual(
+    taken,
+    documents.map((each) => Buffer.from(each)),
+  );
+  assert.equal(iterated, 2, "the cursor knows that it has none left");
+  const others: object[] = [
+    { iterated: 1, batch: { bson, elements } },
+    { iterated: 0, batch: { bson, elements: [[4, 0, 0, 6, one.length]] } },
+    { iterated: 0, batch: { bson, elements: [[3, 0, 0, 7, one.length]] } },
+    { iterated: 0, batch: { bson: bson.subarray(0, 8), elements } },
+    { iterated: 0, batch: { bson, elements }, encryptedResponse: {} },
+    { iterated: 0, batch: { elements } },
+    { iterated: 0 },
+    {},
+  ];
+  for (const answer of others) {
+    const { iterated: before } = answer as { iterated?: unknown };
+    assert.deepEqual(take(answer), { taken: [], iterated: before });
+  }
+});

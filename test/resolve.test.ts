@@ -14,7 +14,7 @@ import type { Overlap, Place } from "../lib/rclone/resolve.ts";
 import { realpathOfMissing } from "../lib/state/realpath.ts";
 import { lines } from "./helpers/backups.ts";
 import { run } from "./helpers/command.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { quickStart, rclones } from "./helpers/rclones.ts";
 import type { Rclone } from "./helpers/rclones.ts";
 
 // Where a location really is, told as the real rclone would act.
@@ -96,7 +96,7 @@ for (const rclone of rclones) {
         const before = new Set(await filesBelow(store));
         const end = /[:/]$/.test(location) ? location : `${location}/`;
         const put = await run(rclone.path, ["rcat", `${end}mark-${at}`, "--config", conf], {
-          env: { HOME: root },
+          env: { HOME: root, ...quickStart },
           input: "x",
         });
         assert.equal(put.code, 0, put.stderr);

@@ -54,7 +54,8 @@ async function cloud(t: TestContext, rclone: Rclone, plain = false): Promise<Clo
 const day = 86_400_000;
 
 for (const rclone of rclones) {
-  for (const plain of [false, true]) {
+  // One of both: what is stored by either, with names of either kind, has tests of its own.
+  for (const plain of [rclone.version === "old"]) {
     test(`any time comes back as it was (${rclone.version}, ${plain ? "plain" : "crypt"})`, async (t) => {
       const { box, server, sync, target } = await cloud(t, rclone, plain);
       const seed = plain ? 11 : 12;

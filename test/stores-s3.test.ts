@@ -11,7 +11,7 @@ import { histories } from "../lib/history/group.ts";
 import { textFromRaw } from "../lib/units/rawpath.ts";
 import { run } from "./helpers/command.ts";
 import { startMoto } from "./helpers/moto.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { quickStart, rclones } from "./helpers/rclones.ts";
 import { ask, makeBucket, putObject, setVersioning, type S3Server } from "./helpers/s3server.ts";
 import { bucketName, openOn } from "./helpers/s3store.ts";
 import { emptyPassword } from "./helpers/sandbox.ts";
@@ -49,7 +49,7 @@ for (const [name, starting] of servers) {
           path.join(root, "src"),
           "secret:",
         ];
-        const result = await run(rclone.path, args, { env: { HOME: root } });
+        const result = await run(rclone.path, args, { env: { HOME: root, ...quickStart } });
         assert.equal(result.code, 0, result.stderr);
       };
       const source = path.join(root, "src");
@@ -75,7 +75,7 @@ for (const [name, starting] of servers) {
       assert.ok(old !== undefined);
       await store.makeCurrent(old);
       const args = ["--config", path.join(root, "conf"), "cat", "secret:d/changes"];
-      const cat = await run(rclone.path, args, { env: { HOME: root } });
+      const cat = await run(rclone.path, args, { env: { HOME: root, ...quickStart } });
       assert.equal(cat.stdout, "old", cat.stderr);
       const [, , oldest] = await store.versionsOf(old.name);
       assert.equal(oldest?.id, old.id);

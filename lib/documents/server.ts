@@ -11,6 +11,7 @@ import {
 import * as v from "valibot";
 import { Failure, failed, refused, systemCode, usage } from "../errors.ts";
 import { readIndex, readListed, type Listed } from "./metadata.ts";
+import { takeBuffered } from "./rawpage.ts";
 import { withoutSecrets, type MongoUri } from "./uri.ts";
 
 /** What a server takes at once, and its clock. */
@@ -195,7 +196,7 @@ export async function* pagesOf(
   try {
     while (await more) {
       signal.throwIfAborted();
-      const page = cursor.readBufferedDocuments();
+      const page = takeBuffered(cursor);
       more = cursor.hasNext();
       // Thrown where it is awaited.
       more.catch(() => {});

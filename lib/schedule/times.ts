@@ -13,7 +13,8 @@ export interface Schedule {
   readonly timeZone: string | undefined;
 }
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const day = 24 * hour;
 
 /** A clock may be set back this far before what it said earlier is taken to be wrong. */
@@ -109,16 +110,65 @@ function answer(way: "next" | "prev", schedule: Schedule, moment: number): Date 
 }
 
 /**
- * cron-parser is asked about the clock's face alone, as if in UTC. With a time zone of its own, its
- * answers about the days of the clocks' change depend on where it begins and which way it looks.
+ * By the clock's face alone, as if in UTC. With a time zone of its own, cron-parser's answers about the days of
+ * the clocks' change depend on where it begins and which way it looks.
  */
 function find(way: "next" | "prev", { cron, timeZone: name }: Schedule, moment: number): number {
   const zone = zoneOf(name);
-  const expression = expressionOf(cron);
+  const { times, days } = partsOf(cron);
   const wall = latestWall(moment, zone);
+  const today = Math.floor(wall / day) * day;
+  const first = way === "next" ? times.at(0) : times.at(-1);
   // Backwards, a time that is reached just now counts.
-  expression.reset(new Date(way === "next" ? wall : wall + 1));
-  return firstInstant(expression[way]().getTime(), zone);
+  const time =
+    way === "next"
+      ? times.find((each) => each > wall - today)
+      : times.findLast((each) => each <= wall - today);
+  if (time !== undefined && dayFrom(way, days, today) === today)
+    return firstInstant(today + time, zone);
+  const another = dayFrom(way, days, way === "next" ? today + day : today - day);
+  return firstInstant(another + (first ?? 0), zone);
+}
+
+interface Parts {
+  /** Times of the day, in milliseconds and in order. */
+  readonly times: readonly number[];
+  /** The schedule without them. */
+  readonly days: string;
+}
+
+const parts = new Map<string, Parts>();
+
+function partsOf(cron: string): Parts {
+  let found = parts.get(cron);
+  if (found === undefined) {
+    const { minutes, hours } = parseCron(cron);
+    const times = [...hours].flatMap((each) =>
+      [...minutes].map((past) => each * hour + past * minute),
+    );
+    found = { times: times.toSorted((a, b) => a - b), days: plainDays(cron) };
+    parts.set(cron, found);
+  }
+  return found;
+}
+
+const knownDays = new Map<string, number>();
+
+/**
+ * The first day at or after a day that a schedule names, or the last one at or before it. cron-parser, which is slow to
+ * ask, is asked about days alone: hundreds of schedules that differ in the time of day share the answer.
+ */
+function dayFrom(way: "next" | "prev", days: string, from: number): number {
+  const key = `${way} ${from} ${days}`;
+  let found = knownDays.get(key);
+  if (found === undefined) {
+    if (knownDays.size >= mostAnswers) knownDays.clear();
+    const expression = expressionOf(days);
+    expression.reset(new Date(way === "next" ? from - 1 : from + 1));
+    found = expression[way]().getTime();
+    knownDays.set(key, found);
+  }
+  return found;
 }
 
 const expressions = new Map<string, CronExpression>();
@@ -126,23 +176,26 @@ const expressions = new Map<string, CronExpression>();
 /** Where an expression begins, until it is reset: without one, luxon asks for the system's time zone, which is slow. */
 const epoch = new Date(0);
 
-function expressionOf(cron: string): CronExpression {
-  let expression = expressions.get(cron);
+function expressionOf(days: string): CronExpression {
+  let expression = expressions.get(days);
   if (expression === undefined) {
-    expression = CronExpressionParser.parse(plainCron(cron), { tz: "UTC", currentDate: epoch });
-    expressions.set(cron, expression);
+    expression = CronExpressionParser.parse(days, { tz: "UTC", currentDate: epoch });
+    expressions.set(days, expression);
   }
   return expression;
 }
 
-/** The schedule with nothing but numbers in it: cron-parser takes no list that names values too often. */
-function plainCron(cron: string): string {
-  const { minutes, hours, days, months, weekdays } = parseCron(cron);
-  const values = [minutes, hours, days, months, weekdays];
+/**
+ * Midnight of the days that a schedule names, with nothing but numbers in it: cron-parser takes no list that
+ * names values too often.
+ */
+function plainDays(cron: string): string {
+  const { days, months, weekdays } = parseCron(cron);
+  const values = [days, months, weekdays];
   // A star is kept: whether a day is restricted decides how the two day fields are combined.
   const plain = (field: string, at: number): string =>
     field === "*" ? field : [...(values[at] ?? [])].join(",");
-  return cron.trim().split(/\s+/).map(plain).join(" ");
+  return `0 0 ${cron.trim().split(/\s+/).slice(2).map(plain).join(" ")}`;
 }
 
 const zones = new Map<string | undefined, string>();

@@ -6,6 +6,7 @@ import { openDir, type DirStore } from "../../lib/stores/dir/open.ts";
 import type { StoredVersion } from "../../lib/stores/store.ts";
 import { rawFromText, textFromRaw } from "../../lib/units/rawpath.ts";
 import { run as runProgram } from "./command.ts";
+import { quickStart } from "./rclones.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** What each program called itself: 66 for 1.66. */
@@ -29,7 +30,7 @@ export async function openDated(
   const scratch = await mkdtemp(path.join(tmpdir(), "rclone-backups-dated-"));
   const minor = await (minors.get(box.rclone.path) ?? askMinor(box.rclone.path));
   const store = openDir({
-    rclone: { program: box.rclone.path, env: { ...box.env }, common: [] },
+    rclone: { program: box.rclone.path, env: { ...quickStart, ...box.env }, common: [] },
     features: { version: "", fineTimes: minor >= 66 },
     tuning: {
       ...{ copyLinks: false, transfers: undefined, checkers: undefined, bwlimit: undefined },

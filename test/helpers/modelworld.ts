@@ -18,7 +18,7 @@ import { startB2 } from "./b2/server.ts";
 import { openOn as openB2On } from "./b2store.ts";
 import { openDated } from "./dirstore.ts";
 import { isTouch, type Change } from "./modelsequence.ts";
-import type { Rclone } from "./rclones.ts";
+import { quickStart, type Rclone } from "./rclones.ts";
 import { ask, makeBucket, putObject, type S3Server } from "./s3server.ts";
 import { bucketName, openOn as openS3On } from "./s3store.ts";
 
@@ -130,7 +130,7 @@ export async function dirWorld(t: TestContext, rclone: Rclone): Promise<World> {
   const history = `${destination}.history`;
   const scratch = path.join(root, "scratch");
   for (const place of [destination, history, scratch]) await mkdir(place);
-  const env = { PATH: process.env["PATH"] ?? "", HOME: root, TZ: "UTC" };
+  const env = { PATH: process.env["PATH"] ?? "", HOME: root, TZ: "UTC", ...quickStart };
   const tuning = {
     ...{ copyLinks: false, transfers: undefined, checkers: undefined, bwlimit: undefined },
     flags: [],

@@ -2,6 +2,12 @@ import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 
+/**
+ * What makes rclone start in a third of the time, as the commands give it: no tables of the widths of characters, for
+ * screens that it doesn't draw, and a garbage collector with room. For tests that start it themselves.
+ */
+export const quickStart = { TCELL_MINIMIZE: "1", GOGC: "400" } as const;
+
 /** One of the two rclones every test that needs a real one runs against. */
 export interface Rclone {
   /** "old" is the distribution's, "new" a current one. */

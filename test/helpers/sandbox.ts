@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { compiled, run, start } from "./command.ts";
 import type { Live, Result, RunOptions } from "./command.ts";
-import { oldRclone } from "./rclones.ts";
+import { oldRclone, quickStart } from "./rclones.ts";
 import type { Rclone } from "./rclones.ts";
 import type { Scope } from "./s3server.ts";
 
@@ -144,9 +144,8 @@ function sandboxAt(t: Scope, rclone: Rclone, root: string): Sandbox {
       run(process.execPath, [compiled("rclone-backup"), ...args], within(options)),
     startBackup: (args, options) =>
       start(process.execPath, [compiled("rclone-backup"), ...args], within(options)),
-    // Spares an old rclone a table of the widths of all characters, for screens that it doesn't draw.
     runRclone: async (args, options) =>
-      run(rclone.path, args, within({ ...options, env: { TCELL_MINIMIZE: "1", ...options?.env } })),
+      run(rclone.path, args, within({ ...options, env: { ...quickStart, ...options?.env } })),
     defer: (action) => void deferred.push(action),
   };
 }
