@@ -4,6 +4,8 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test } from "node:test";
 import { BSON } from "mongodb";
+import { takeBuffered } from "../lib/documents/rawpage.ts";
+import { findRaw, rawBytes } from "../lib/documents/server.ts";
 import { startMongo } from "./helpers/ferretdb.ts";
 import { everyId, everyValue, insert, makeMongoWorld } from "./helpers/mongoworld.ts";
 
@@ -32,6 +34,30 @@ test("every type of id gives a file that holds the document as it is", async (t)
     .map((name) => statSync(path.join(world.to, name)))
     .filter((each) => each.isDirectory());
   assert.ok(directories.every(({ mode }) => (mode & 0o777) === 0o700));
+});
+
+test("the driver's cursor is as we know it: documents are taken from the server's answer", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await insert(
+    world.db,
+    "docs",
+    Array.from({ length: 2500 }, (_, at) => ({ _id: at })),
+  );
+  const cursor = findRaw(world.db, "docs", {}, {});
+  cursor.readBufferedDocuments = () => {
+    throw new Error("the driver was asked");
+  };
+  const ids: unknown[] = [];
+  while (await cursor.hasNext()) {
+    const page = takeBuffered(cursor);
+    assert.equal(cursor.bufferedCount(), 0);
+    ids.push(...page.map((bytes) => BSON.deserialize(rawBytes(bytes))["_id"] as unknown));
+  }
+  const expected = Array.from({ length: 2500 }, (_, at) => at);
+  assert.deepEqual(
+    ids.toSorted((a, b) => Number(a) - Number(b)),
+    expected,
+  );
 });
 
 test("an unchanged run writes nothing, one changed document changes one file", async (t) => {

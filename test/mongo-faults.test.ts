@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
-import { run } from "./helpers/command.ts";
+import { run, type Result } from "./helpers/command.ts";
 import { startMongo } from "./helpers/ferretdb.ts";
 import { insert, makeMongoWorld, type MongoWorld } from "./helpers/mongoworld.ts";
 
@@ -91,11 +91,29 @@ test("kill -9 in the middle of 100,000 documents, and again: the rerun is right,
   const again = await world.command("mongo-export", [...args, "--json"]);
   const { added, changed, removed, documents } = parsed(again.stdout);
   assert.deepEqual([added, changed, removed, documents], [0, 0, 0, 100_000]);
-  const imported = await world.command("mongo-import", [
-    ...["--uri-file", world.uriFile, "--from", world.to, "--as", world.copy, "--json"],
-  ]);
+  const importing = async (): Promise<Result> =>
+    world.command("mongo-import", [
+      ...["--uri-file", world.uriFile, "--from", world.to, "--as", world.copy, "--json"],
+    ]);
+  // Most files are read by a thread, and this one last.
+  const last = world.names().at(-1) ?? "";
+  const file = path.join(world.to, last);
+  const content = await readFile(file);
+  await writeFile(file, content.subarray(1));
+  const partly = await importing();
+  assert.equal(partly.code, 3, partly.stderr);
+  assert.equal(parsed(partly.stdout)["inserted"], 99_999);
+  assert.ok(partly.stderr.includes(`${path.basename(last)}: expected a document`), partly.stderr);
+  await rm(file);
+  await mkdir(file);
+  const failed = await importing();
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /EISDIR/);
+  await rmdir(file);
+  await writeFile(file, content);
+  const imported = await importing();
   assert.equal(imported.code, 0, imported.stderr);
-  assert.equal(parsed(imported.stdout)["inserted"], 100_000);
+  assert.equal(parsed(imported.stdout)["inserted"], 1);
 });
 
 test("a disk that is full in the middle: told, nothing removed, and the next run is right", async (t) => {

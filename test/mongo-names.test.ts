@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { BSON } from "mongodb";
-import { elementsOf, idOf, isWhole, types, valueOf, type Value } from "../lib/documents/bson.ts";
+import {
+  elementsOf,
+  hasElements,
+  idOf,
+  isWhole,
+  types,
+  valueOf,
+  type Value,
+} from "../lib/documents/bson.ts";
 import { directoryOf, directoryOfKey, shortId, writeKey } from "../lib/documents/key.ts";
 import { idOfName } from "../lib/documents/nameid.ts";
 import { directoryName, documentName, isDocumentName } from "../lib/documents/names.ts";
@@ -222,6 +230,7 @@ test("documents are taken as they lie in the server's answer, or as the driver d
     { iterated: 0, batch: { bson, elements: [[4, 0, 0, 6, one.length]] } },
     { iterated: 0, batch: { bson, elements: [[3, 0, 0, 7, one.length]] } },
     { iterated: 0, batch: { bson: bson.subarray(0, 8), elements } },
+    { iterated: 0, batch: { bson: bson.subarray(0, -1), elements } },
     { iterated: 0, batch: { bson, elements }, encryptedResponse: {} },
     { iterated: 0, batch: { elements } },
     { iterated: 0 },
@@ -230,5 +239,24 @@ test("documents are taken as they lie in the server's answer, or as the driver d
   for (const answer of others) {
     const { iterated: before } = answer as { iterated?: unknown };
     assert.deepEqual(take(answer), { taken: [], iterated: before });
+  }
+});
+
+test("a document whose elements don't end where they should is damaged, though its length is right", () => {
+  const whole = Buffer.from(BSON.serialize({ _id: new BSON.ObjectId(), text: "abc", flag: true }));
+  assert.equal(hasElements(whole), true);
+  assert.equal(hasElements(Buffer.from(BSON.serialize({}))), true);
+  const length = whole.indexOf("text") + 5;
+  const damages: readonly ((bytes: Buffer) => unknown)[] = [
+    (bytes) => bytes.writeUInt8(1, bytes.length - 1),
+    (bytes) => bytes.writeInt32LE(200, length),
+    (bytes) => bytes.writeInt32LE(-1, length),
+    (bytes) => bytes.writeUInt8(0x55, whole.indexOf("text") - 1),
+    (bytes) => bytes.fill(1, whole.indexOf("flag")),
+  ];
+  for (const damage of damages) {
+    const bytes = Buffer.from(whole);
+    damage(bytes);
+    assert.equal(hasElements(bytes), false, damage.toString());
   }
 });

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { after, test } from "node:test";
+import { after, test, type TestContext } from "node:test";
 import { BSON, MongoClient, MongoCompatibilityError } from "mongodb";
 import { documentOf, isSound, stringValue } from "../lib/documents/bson.ts";
 import { KeptDocuments } from "../lib/documents/kept.ts";
@@ -201,16 +201,31 @@ test("--repair twice, and a lost state: known documents of a write-once collecti
   assert.equal((await world.export({ config })).collections[0]?.changed, 1);
 });
 
-test("a server that has no snapshots is read without one", async (t) => {
+/** A collection that is not there yet, in a dry run. */
+async function nothingKept(t: TestContext): Promise<KeptDocuments> {
   const root = await mkdtemp(path.join(tmpdir(), "rclone-backups-mongo-"));
   t.after(async () => rm(root, { recursive: true }));
-  const client = new MongoClient("mongodb://127.0.0.1:1");
-  const session = client.startSession({ snapshot: true });
-  t.after(async () => client.close());
-  const kept = await KeptDocuments.open(collectionPlace(root, "a", "b"), {
+  return KeptDocuments.open(collectionPlace(root, "a", "b"), {
     ...{ checks: "nothing", dryRun: true, staged: false, expected: 0, beforeChange: () => {} },
     signal: new AbortController().signal,
   });
+}
+
+test("a document that the server sends damaged is told, and not taken", async (t) => {
+  const kept = await nothingKept(t);
+  const whole = BSON.serialize({ _id: new BSON.ObjectId(), text: "abc" });
+  kept.take(whole);
+  const damaged = Buffer.from(BSON.serialize({ _id: new BSON.ObjectId(), text: "abc" }));
+  damaged.writeInt32LE(400, damaged.indexOf("text") + 5);
+  assert.throws(() => kept.take(damaged), { outcome: "partial", message: /found a damaged one/ });
+  assert.equal(kept.counts.added, 1);
+});
+
+test("a server that has no snapshots is read without one", async (t) => {
+  const client = new MongoClient("mongodb://127.0.0.1:1");
+  const session = client.startSession({ snapshot: true });
+  t.after(async () => client.close());
+  const kept = await nothingKept(t);
   const reads: boolean[] = [];
   await withSnapshot(
     session,

@@ -166,6 +166,18 @@ export function* elementsOf(bytes: Uint8Array): Generator<Value & { readonly key
   }
 }
 
+/** Whether the elements at the top of a document are BSON: more than isWhole looks at, and less than isSound. */
+export function hasElements(bytes: Uint8Array): boolean {
+  if (!isWhole(bytes)) return false;
+  try {
+    for (let at = 4; at < bytes.length - 1;)
+      at = valueEnd(bytes, bytes[at] ?? 0, zeroFrom(bytes, at + 1) + 1);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const decoder = new TextDecoder();
 
 /** Where a value ends that begins at `at`, in a document whose last byte is at `last`. Throws failed() where it can't. */

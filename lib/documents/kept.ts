@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { Failure } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
-import { idOf, type Value } from "./bson.ts";
+import { hasElements, idOf, type Value } from "./bson.ts";
 import { compareWithFiles } from "./compare.ts";
 import { hashContent } from "./content.ts";
 import { DocumentFiles } from "./files.ts";
@@ -142,8 +142,8 @@ export class KeptDocuments {
   }
 
   /**
-   * Takes a document as the server sent it. Throws a partial failure for one without an id, failed()
-   * where it can't be written.
+   * Takes a document as the server sent it. Throws a partial failure for one without an id or one that
+   * is damaged, failed() where it can't be written.
    */
   take(bytes: Uint8Array): void {
     if (!writeKeyOfDocument(bytes, this.#key))
@@ -159,6 +159,10 @@ export class KeptDocuments {
       table.markSeen(place);
       return;
     }
+    if (!hasElements(bytes))
+      throw new Failure("partial", "expected whole documents of the server, found a damaged one", {
+        hint: "validate the collection on the server, and its storage",
+      });
     if (place < 0) this.counts.added += 1;
     else if (!table.isSeen(place)) this.counts.changed += 1;
     if (!this.#dryRun) {

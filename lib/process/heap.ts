@@ -1,4 +1,4 @@
-import { setFlagsFromString } from "node:v8";
+import { setV8Flags } from "./v8flags.ts";
 
 /**
  * For work that streams: lets V8 make all new objects where short-lived ones are. Left to itself it comes to
@@ -8,7 +8,7 @@ import { setFlagsFromString } from "node:v8";
  * milliseconds for each.
  */
 export function expectShortLives(): void {
-  setFlagsFromString("--no-allocation-site-pretenuring");
+  setV8Flags("no-allocation-site-pretenuring");
 }
 
 /**
@@ -17,5 +17,5 @@ export function expectShortLives(): void {
  * was loaded.
  */
 export function keepMemorySmall(): void {
-  setFlagsFromString("--optimize-for-size");
+  setV8Flags("optimize-for-size");
 }

@@ -1,4 +1,4 @@
-import { setFlagsFromString } from "node:v8";
+import { setV8Flags } from "./v8flags.ts";
 
 /** V8 optimizes what is called often, and compiles a function at its first call: by what these say then. */
 const flags = ["wasm-tier-up", "wasm-dynamic-tiering", "wasm-lazy-compilation"] as const;
@@ -9,10 +9,10 @@ const flags = ["wasm-tier-up", "wasm-dynamic-tiering", "wasm-lazy-compilation"] 
  * load nothing else: while V8's flags differ, Node can't use the compiled form of its own modules.
  */
 export function withoutOptimizing(make: () => void): void {
-  for (const flag of flags) setFlagsFromString(`--no-${flag}`);
+  setV8Flags(...flags.map((flag) => `no-${flag}`));
   try {
     make();
   } finally {
-    for (const flag of flags) setFlagsFromString(`--${flag}`);
+    setV8Flags(...flags);
   }
 }

@@ -54,7 +54,7 @@ async function insert(client: MongoClient, count: number): Promise<void> {
   }
 }
 
-/** The same raw cursor as that of mongo-export, and nothing done with it. */
+/** The same raw cursor as that of mongo-export, as the driver gives its documents, and nothing done with them. */
 async function drain(client: MongoClient): Promise<number> {
   const cursor = open(client);
   let count = 0;

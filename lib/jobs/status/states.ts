@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { failed, systemCode } from "../../errors.ts";
 import { liveHolders, type Holder } from "../../state/holders.ts";
@@ -51,13 +51,18 @@ export function keptStates(root: string): readonly KeptState[] {
 /** The lock files below a root of state. */
 export interface Locks {
   readonly directory: string;
-  readonly names: ReadonlySet<string>;
+  /** Undefined where they may not be listed. */
+  readonly names: ReadonlySet<string> | undefined;
 }
 
-/** The locks of all backups, which need not be there. Throws failed where they may not be looked at. */
+/** The locks of all backups, which need not be there, and which not everybody may look at. */
 export function keptLocks(root: string): Locks {
   const directory = join(root, "locks");
-  return { directory, names: new Set(namesIn(directory)) };
+  try {
+    return { directory, names: new Set(namesIn(directory)) };
+  } catch {
+    return { directory, names: undefined };
+  }
 }
 
 /** The rest of a state, with its newest runs. Throws failed where it may not be read. */
@@ -71,10 +76,13 @@ export async function keptDetails(
   return {
     runs: readRuns(at("runs.ndjson"), count),
     // To look whether it is there costs less than an error that it isn't.
-    differences: existsSync(at("mend.list")) ? await readMendList({ mend: at("mend.list") }) : [],
-    paused: existsSync(at("paused.json")) ? await pausedOrDamaged(at("paused.json")) : undefined,
-    holder: locks.names.has(lock) ? liveHolders(join(locks.directory, lock)).at(-1) : undefined,
-    coverage: existsSync(at("coverage.json")) ? await readCoverage(at("coverage.json")) : undefined,
+    differences: isThere(at("mend.list")) ? await readMendList({ mend: at("mend.list") }) : [],
+    paused: isThere(at("paused.json")) ? await pausedOrDamaged(at("paused.json")) : undefined,
+    holder:
+      locks.names?.has(lock) === false
+        ? undefined
+        : liveHolders(join(locks.directory, lock)).at(-1),
+    coverage: isThere(at("coverage.json")) ? await readCoverage(at("coverage.json")) : undefined,
   };
 }
 
@@ -84,6 +92,14 @@ async function pausedOrDamaged(file: string): Promise<KeptDetails["paused"]> {
   } catch (error) {
     // What can't be understood pauses the backup too.
     if (systemCode(error) === undefined) return "damaged";
+    throw unreadable(file, error);
+  }
+}
+
+function isThere(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
     throw unreadable(file, error);
   }
 }
