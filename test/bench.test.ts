@@ -126,6 +126,7 @@ test("every case is measured, with both rclones where it is compared with rclone
       ["mongo", null, "times", 1],
       ["mongo", null, "bytes", 2],
       ["mongo", null, "times", 1],
+      ["mongo", null, "times", 1],
       ["split", null, "times", 1],
       ["split", null, "times", 1],
       ["split", null, "times", 1],

@@ -95,7 +95,7 @@ test("kill -9 in the middle of 100,000 documents, and again: the rerun is right,
     world.command("mongo-import", [
       ...["--uri-file", world.uriFile, "--from", world.to, "--as", world.copy, "--json"],
     ]);
-  // Most files are read by a thread, and this one last.
+  // Of many windows of files, this one is read last.
   const last = world.names().at(-1) ?? "";
   const file = path.join(world.to, last);
   const content = await readFile(file);

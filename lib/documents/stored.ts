@@ -14,11 +14,6 @@ export interface StoredCollection {
   readonly files: DocumentFiles;
 }
 
-/** What the files of a collection are found by. */
-export type StoredFiles = Pick<StoredCollection, "directory" | "files"> & {
-  readonly metadata: Pick<Metadata, "capped">;
-};
-
 export interface StoredOptions {
   /** Whether what an export left in the middle is taken as it is. */
   readonly allowUnfinished: boolean;
@@ -74,7 +69,7 @@ export function storedCollections(
 }
 
 /** The files of a collection's documents; of a capped one in the order of its documents. */
-export function* storedFiles({ metadata, directory, files }: StoredFiles): Generator<string> {
+export function* storedFiles({ metadata, directory, files }: StoredCollection): Generator<string> {
   const ordered = metadata.capped ? readOrder(path.join(directory, orderName)) : [];
   yield* ordered;
   const done = new Set(ordered);

@@ -1,9 +1,12 @@
-import { idOf } from "../../documents/bson.ts";
+import { setImmediate } from "node:timers/promises";
+import { idOf, isSound, type Value } from "../../documents/bson.ts";
+import { hashContent } from "../../documents/content.ts";
 import { insertRaw } from "../../documents/insert.ts";
-import { writeKeyOfDocument } from "../../documents/key.ts";
+import { writeKey, writeKeyOfDocument } from "../../documents/key.ts";
 import { documentPath } from "../../documents/place.ts";
+import { storedFiles } from "../../documents/stored.ts";
 import type { DocumentTable } from "../../documents/table.ts";
-import { batchesOf, type DocumentWindow } from "../../documents/window.ts";
+import { DocumentWindow } from "../../documents/window.ts";
 import type { Target } from "./target.ts";
 import type { MongoWorld } from "./world.ts";
 
@@ -22,22 +25,45 @@ const batchDocuments = 2000;
 const batchBytes = 8_000_000;
 /** So many messages wait for their answers. */
 const atOnce = 2;
+/** Bytes that are read before they are sent: few at first, so that the server has something to do. */
+const firstWindow = 2_097_152;
+/** Room for the largest document, 16 MiB and what a server adds of its own. */
+const lastWindow = 20_971_520;
+/** So many files are read before the answers of the server get a turn. */
+const filesAtOnce = 100;
+
 /**
  * Inserts the documents of an export that the server does not hold, and returns how many: files are read while those
- * before them are inserted. Throws what the driver throws, and the system's errors.
+ * before them are inserted. Throws what the driver throws.
  */
 export async function insertStored(inserting: Inserting, world: MongoWorld): Promise<number> {
   const sender = new Sender(inserting, world);
-  const { readAhead } = await import("../../documents/readthread.ts");
+  let window = new DocumentWindow(firstWindow);
   let sending = Promise.resolve();
+  const send = async (): Promise<void> => {
+    await sending;
+    sending = sender.send(window);
+    // Thrown where it is awaited.
+    sending.catch(() => {});
+    window = new DocumentWindow(Math.min(window.capacity * 2, lastWindow));
+  };
+  const { stored } = inserting.target;
   try {
-    for await (const window of readAhead(inserting.target.stored, world.signal)) {
-      const places = take(window, inserting);
-      await sending;
-      sending = sender.send(window, places);
-      // Thrown where it is awaited.
-      sending.catch(() => {});
+    let looked = 0;
+    for (const file of storedFiles(stored)) {
+      looked += 1;
+      if (looked % filesAtOnce === 0) {
+        await setImmediate();
+        world.signal.throwIfAborted();
+      }
+      let bytes = window.read(stored.files, file);
+      while (bytes === "full" && !(window.isEmpty && window.capacity >= lastWindow)) {
+        await send();
+        bytes = window.read(stored.files, file);
+      }
+      take(bytes === "full" ? undefined : bytes, file, window, inserting);
     }
+    await send();
   } finally {
     await sending.catch(() => {});
   }
@@ -45,23 +71,30 @@ export async function insertStored(inserting: Inserting, world: MongoWorld): Pro
   return sender.inserted;
 }
 
-/** The places of the documents that are not on the server; they are expected there from now on. */
+const key = new Uint32Array(4);
+const content = new Uint32Array(4);
+
+/** Keeps a document that is as its file's name says, and is not on the server. */
 function take(
-  { count, keys, contents, damaged }: DocumentWindow,
+  bytes: Uint8Array | undefined,
+  file: string,
+  window: DocumentWindow,
   { table, onProblem }: Inserting,
-): Uint32Array {
-  for (const file of damaged)
+): void {
+  const id = bytes === undefined ? undefined : idOfSound(bytes);
+  if (bytes === undefined || id === undefined || documentPath(id) !== file) {
     onProblem(`${file}: expected a document of that name, found a damaged file`);
-  const places = new Uint32Array(count);
-  let missing = 0;
-  for (let place = 0; place < count; place += 1) {
-    const key = keys.subarray(place * 4, place * 4 + 4);
-    if (table.find(key) >= 0) continue;
-    table.set(key, contents.subarray(place * 4, place * 4 + 4), false);
-    places[missing] = place;
-    missing += 1;
+    return;
   }
-  return places.subarray(0, missing);
+  writeKey(id, key);
+  if (table.find(key) >= 0) return;
+  hashContent(bytes, content);
+  table.set(key, content, false);
+  window.keep(id, bytes);
+}
+
+function idOfSound(bytes: Uint8Array): Value | undefined {
+  return isSound(bytes) ? idOf(bytes) : undefined;
 }
 
 /** Sends documents, some messages at once. */
@@ -75,7 +108,7 @@ class Sender {
     this.#world = world;
   }
 
-  async send(window: DocumentWindow, places: Uint32Array): Promise<void> {
+  async send(window: DocumentWindow): Promise<void> {
     const { server, stored } = this.#inserting.target;
     const ordered = stored.metadata.capped;
     const most = {
@@ -84,7 +117,7 @@ class Sender {
     };
     const waiting = new Set<Promise<void>>();
     try {
-      for (const batch of batchesOf(window, places, ordered, most)) {
+      for (const batch of window.batches(ordered, most)) {
         const sent = this.#sendBatch(batch, ordered).finally(() => waiting.delete(sent));
         waiting.add(sent);
         // An answer that is an error is thrown by who waits for it.
