@@ -1,6 +1,6 @@
 import { CronExpressionParser, type CronExpression } from "cron-parser";
 import { parseCron } from "../units/cron.ts";
-import { firstInstant, latestWall, offsetAt, timeZone } from "../units/moment.ts";
+import { firstInstant, latestWall, timeZone } from "../units/moment.ts";
 
 // Loads cron-parser, and luxon with it. Import this file where a schedule is needed, not from the top
 // of a command.
@@ -67,7 +67,6 @@ export function overdueSince(
     const limit = since.getTime() + overdueWithout;
     return limit <= now.getTime() ? new Date(limit) : undefined;
   }
-  if (isBelowOneTime(schedule, since.getTime(), now.getTime())) return undefined;
   // Looked at from now first: that answer is the same for all backups of a schedule.
   const last = lastTime(schedule, now);
   if (last.getTime() <= since.getTime()) return undefined;
@@ -80,18 +79,6 @@ export function overdueSince(
 export function isDaily({ cron }: Schedule): boolean {
   const { days, months, weekdays } = parseCron(cron);
   return months.size === 12 && days.size === 31 && weekdays.size === 7;
-}
-
-/**
- * Whether a moment lies less than 24 hours before another one, by clocks that were not changed between them,
- * and a schedule names one time of the day: then it names one at most between them, and cron-parser, which
- * is slow to ask, needs not be asked.
- */
-function isBelowOneTime({ cron, timeZone: name }: Schedule, from: number, to: number): boolean {
-  const { minutes, hours } = parseCron(cron);
-  if (minutes.size > 1 || hours.size > 1 || to - from >= day) return false;
-  const zone = zoneOf(name);
-  return offsetAt(from, zone) === offsetAt(to, zone);
 }
 
 /** By direction, schedule and moment: a status asks the same of hundreds of backups. */

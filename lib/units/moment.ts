@@ -199,7 +199,7 @@ function ambiguous(text: string, wall: number, zone: string, twice: boolean): Er
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 /** How far a zone's clocks are ahead of UTC at a moment, in milliseconds. Throws where Intl doesn't tell. */
-export function offsetAt(moment: number, zone: string): number {
+function offsetAt(moment: number, zone: string): number {
   let format = formats.get(zone);
   if (format === undefined) {
     format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "longOffset" });
