@@ -54,41 +54,40 @@ async function cloud(t: TestContext, rclone: Rclone, plain = false): Promise<Clo
 const day = 86_400_000;
 
 for (const rclone of rclones) {
-  // One of both: what is stored by either, with names of either kind, has tests of its own.
-  const plain = rclone.version === "old";
-
-  test(`any time comes back as it was (${rclone.version}, ${plain ? "plain" : "crypt"})`, async (t) => {
-    const { box, server, sync, target } = await cloud(t, rclone, plain);
-    const seed = plain ? 11 : 12;
-    const random = generator(seed);
-    const past: { time: number; tree: Tree }[] = [];
-    for (let step = 0; step < 6; step += 1) {
-      server.clock.advance(day);
-      await evolve(box.source, random, step, [...nastyNames, "dir/a", "dir/b", "dir/deep/c"]);
-      await sync();
-      past.push({ time: server.clock.now(), tree: await readTree(box.source) });
-    }
-    for (const [step, { time, tree }] of past.entries()) {
-      const asOf = new Date(time + day / 2).toISOString();
-      const out = target(`out${step}`);
-      const done = await restoreJson(box, ["b", "--as-of", asOf, "--to", out]);
-      assert.deepEqual(await readTree(out), tree, `seed ${seed}, step ${step}`);
-      assert.equal(done.restored.files, tree.size);
-      // The service has a checksum of each, and whoever downloads compares it.
-      assert.deepEqual([done.verified.files, done.unverified.files], [tree.size, 0]);
-    }
-    const now = target("now");
-    await restoreJson(box, ["b", "--to", now]);
-    assert.deepEqual(await readTree(now), past.at(-1)?.tree);
-    // A part of it, which rclone has to pick out.
-    const some = target("some");
-    const third = past[2];
-    assert.ok(third !== undefined);
-    const asOf = new Date(third.time).toISOString();
-    await restoreJson(box, ["b", "dir", "**/*.txt", "--as-of", asOf, "--to", some]);
-    const expected = [...third.tree].filter(([name]) => /^dir\/|\.txt$/.test(name));
-    assert.deepEqual(await readTree(some), new Map(expected));
-  });
+  for (const plain of [false, true]) {
+    test(`any time comes back as it was (${rclone.version}, ${plain ? "plain" : "crypt"})`, async (t) => {
+      const { box, server, sync, target } = await cloud(t, rclone, plain);
+      const seed = plain ? 11 : 12;
+      const random = generator(seed);
+      const past: { time: number; tree: Tree }[] = [];
+      for (let step = 0; step < 6; step += 1) {
+        server.clock.advance(day);
+        await evolve(box.source, random, step, [...nastyNames, "dir/a", "dir/b", "dir/deep/c"]);
+        await sync();
+        past.push({ time: server.clock.now(), tree: await readTree(box.source) });
+      }
+      for (const [step, { time, tree }] of past.entries()) {
+        const asOf = new Date(time + day / 2).toISOString();
+        const out = target(`out${step}`);
+        const done = await restoreJson(box, ["b", "--as-of", asOf, "--to", out]);
+        assert.deepEqual(await readTree(out), tree, `seed ${seed}, step ${step}`);
+        assert.equal(done.restored.files, tree.size);
+        // The service has a checksum of each, and whoever downloads compares it.
+        assert.deepEqual([done.verified.files, done.unverified.files], [tree.size, 0]);
+      }
+      const now = target("now");
+      await restoreJson(box, ["b", "--to", now]);
+      assert.deepEqual(await readTree(now), past.at(-1)?.tree);
+      // A part of it, which rclone has to pick out.
+      const some = target("some");
+      const third = past[2];
+      assert.ok(third !== undefined);
+      const asOf = new Date(third.time).toISOString();
+      await restoreJson(box, ["b", "dir", "**/*.txt", "--as-of", asOf, "--to", some]);
+      const expected = [...third.tree].filter(([name]) => /^dir\/|\.txt$/.test(name));
+      assert.deepEqual(await readTree(some), new Map(expected));
+    });
+  }
 
   test(`every version and the deleted files come back by their ids (${rclone.version})`, async (t) => {
     const { box, server, sync, target } = await cloud(t, rclone);

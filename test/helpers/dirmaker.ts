@@ -20,8 +20,6 @@ export function dirMaker(rclone: Rclone): StoreMaker {
     title: `dir, ${rclone.version} rclone`,
     many: 100,
     besideDirectory: false,
-    // Each name with one of the two.
-    single: (place) => (place % 2 === 0) === (rclone.version === "old"),
     keepsMarkers: false,
     make: async (t) => makeDirectories(t, rclone),
   };

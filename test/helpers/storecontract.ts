@@ -42,8 +42,6 @@ export interface StoreMaker {
   readonly many?: number;
   /** Whether it takes a name; every one unless given. */
   readonly takes?: (name: RawPath) => boolean;
-  /** Which of the nasty names, by their place in the list of them, are read one by one, where that takes a process; all unless given. */
-  readonly single?: (place: number) => boolean;
   /** Whether it tells that a version was gone already; yes unless given. */
   readonly tellsGone?: boolean;
   /** Whether a file may have the name of a directory; yes unless given. */
@@ -314,7 +312,6 @@ export function storeContract(maker: StoreMaker): void {
     const versions = await all(store);
     assert.deepEqual(versions.map(({ name }) => textFromRaw(name)).toSorted(), names.toSorted());
     for (const version of versions) {
-      if (maker.single?.(names.indexOf(textFromRaw(version.name))) === false) continue;
       assert.equal(await read(store, version), `content of ${textFromRaw(version.name)}`);
       assert.deepEqual(told(await store.versionsOf(version.name)), told([version]));
     }
