@@ -99,6 +99,7 @@ const nasty = new Map([
   ["dir/trailing /f ", 7],
   ["quotes'\"`/it's", 13],
   ["new\nline/a\nb", 17],
+  ["total 1\nof 2/b 3\nc", 61],
   ["arrow -> target", 19],
   ["a link to b", 23],
   ["back\\slash\\n", 29],

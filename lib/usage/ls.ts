@@ -25,8 +25,11 @@ class LsParser implements ListingParser {
   #directoryEnd = 0;
   #pathEnd = 0;
   #size = 0;
-  /** `file` is an entry that counts, `other` one that doesn't, `header` the name of a directory. */
-  #state: "start" | "header" | "directory" | "file" | "other" = "start";
+  /**
+   * `file` is an entry that counts, `other` one that doesn't, `header` the name of a directory, `total`
+   * a line that the next one tells to be a total or the first line of such a name.
+   */
+  #state: "start" | "total" | "header" | "directory" | "file" | "other" = "start";
 
   constructor(onFile: OnFile, unread: Unread) {
     this.#onFile = onFile;
@@ -51,8 +54,8 @@ class LsParser implements ListingParser {
     }
     const from = this.#state === "header" ? -1 : modeStart(buffer, start, end);
     if (from >= 0) this.#entry(buffer, from, start, end);
-    else if (this.#state === "start" && isTotal(buffer, start, end)) this.#state = "directory";
-    else if (this.#state === "start" || this.#state === "header") this.#header(buffer, start, end);
+    else if (this.#state === "start" || this.#state === "total" || this.#state === "header")
+      this.#header(buffer, start, end);
     else if (this.#state === "directory" && isTotal(buffer, start, end)) this.#state = "other";
     else if (this.#state === "file") this.#append(newline, buffer, start, end);
     else if (this.#state === "directory")
@@ -75,9 +78,10 @@ class LsParser implements ListingParser {
 
   /** `PATH:`, where a path that holds newlines goes on to the line that ends in the colon. */
   #header(buffer: Buffer, start: number, end: number): void {
-    if (this.#state === "start") this.#pathEnd = 0;
-    this.#append(this.#state === "header" ? newline : undefined, buffer, start, end);
-    this.#state = "header";
+    const first = this.#state === "start";
+    if (first) this.#pathEnd = 0;
+    this.#append(first ? undefined : newline, buffer, start, end);
+    this.#state = first && isTotal(buffer, start, end) ? "total" : "header";
     if (buffer[end - 1] !== colon) return;
     this.#path[this.#pathEnd - 1] = 0x2f;
     this.#directoryEnd = this.#pathEnd;
