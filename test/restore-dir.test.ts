@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
+import { execa } from "execa";
 import { callsOf, makeBackup } from "./helpers/backups.ts";
-import { rclones } from "./helpers/rclones.ts";
+import { newRclone, rclones } from "./helpers/rclones.ts";
 import {
   evolve,
   generator,
@@ -51,3 +53,21 @@ for (const rclone of rclones) {
     assert.equal(callsOf(await box.calls(), "cat").length, 0);
   });
 }
+
+test("a time just below a millisecond is the same time", async (t) => {
+  const box = await makeBackup(t, newRclone, {
+    default: { destination: "secret:data" },
+    history: { kind: "dir" },
+  });
+  const file = path.join(box.source, "file");
+  await writeFile(file, "content");
+  // Node reads the milliseconds of it as those of 12:00:01.
+  await execa("touch", ["-d", "2026-01-31T12:00:00.999999999Z", file]);
+  assert.equal((await stat(file)).mtimeMs, Date.parse("2026-01-31T12:00:01Z"));
+  await box.expect(0);
+  const restore = ["home", "--as-of", "now", "--to", path.join(box.root, "out")];
+  await box.trace();
+  assert.equal((await restoreJson(box, restore)).restored.files, 1);
+  assert.equal(callsOf(await box.calls(), "cat").length, 0);
+  assert.equal((await restoreJson(box, restore)).already_there.files, 1);
+});

@@ -73,16 +73,13 @@ export async function suiteStatus(
   const find = stateFinder(states, configs);
   const pace = pacesOf(all, all === configs ? find : stateFinder(states, all), budget.total);
   const scene = { now: at, times, suite, pace };
-  const { default: pMap } = await import("p-map");
-  const backups = await pMap(
-    configs,
-    async (config) => {
-      const state = find(config);
-      const details = state === undefined ? noDetails : await keptDetails(state, locks, count);
-      return backupStatus(config, state, details, scene);
-    },
-    { concurrency: 32 },
-  );
+  const backups: BackupStatus[] = [];
+  // One after the other: nearly all of it is read synchronously.
+  for (const config of configs) {
+    const state = find(config);
+    const details = state === undefined ? noDetails : await keptDetails(state, locks, count);
+    backups.push(backupStatus(config, state, details, scene));
+  }
   return {
     at: at.toISOString(),
     backups,

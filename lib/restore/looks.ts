@@ -13,7 +13,8 @@ export function looksLike(found: Stats, version: FileVersion): boolean {
 
 /** Times in milliseconds; file systems and stores may know whole seconds only. */
 export function sameModified(found: number, wanted: number): boolean {
-  if (Math.abs(found - wanted) < 1) return true;
+  // A listing's time is cut to milliseconds. Node rounds that of a file: 0.9999999 becomes 1.
+  if (Math.abs(found - wanted) <= 1) return true;
   const coarse = found % 1000 === 0 || wanted % 1000 === 0;
   return coarse && Math.floor(found / 1000) === Math.floor(wanted / 1000);
 }

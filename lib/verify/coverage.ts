@@ -6,6 +6,13 @@ import { dayOf, dayText } from "./days.ts";
 const count = v.object({ files: v.number(), bytes: v.number() });
 const moment = v.pipe(v.string(), v.isoTimestamp());
 
+interface Day {
+  readonly files: number;
+  readonly bytes: number;
+  /** Such as 2026-01-31. */
+  readonly day: string;
+}
+
 const schema = v.object({
   version: v.literal(1),
   /** When it was written. */
@@ -16,12 +23,27 @@ const schema = v.object({
   /** Of `never`: large files of which some was read back, and how many bytes. */
   begun: v.optional(count),
   /** What was last read back on which day of UTC, the oldest first. */
-  days: v.array(v.object({ ...count.entries, day: v.pipe(v.string(), v.isoDate()) })),
+  days: v.custom<readonly Day[]>((value) => Array.isArray(value) && value.every(isDay)),
   /** Of `never`: what the nightly verification can't read, or did not before it changed. */
   uncoverable: count,
   /** When the checksums of everything were last compared. */
   hash: v.optional(v.object({ at: moment })),
 });
+
+/** A schema of its own for each day would take most of the time that a status takes to read coverage. */
+function isDay(value: unknown): value is Day {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "files" in value &&
+    typeof value.files === "number" &&
+    "bytes" in value &&
+    typeof value.bytes === "number" &&
+    "day" in value &&
+    typeof value.day === "string" &&
+    v.ISO_DATE_REGEX.test(value.day)
+  );
+}
 
 /** The ledger in sums: how much of a backup was read back when. */
 export type Coverage = v.InferOutput<typeof schema>;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { failed, systemCode } from "../../errors.ts";
 import { liveHolders, type Holder } from "../../state/holders.ts";
@@ -38,7 +38,8 @@ export interface KeptDetails {
  */
 export function keptStates(root: string): readonly KeptState[] {
   const parent = join(root, "backups");
-  return namesIn(parent).map((entry) => {
+  const entries = namesIn(parent).toSorted();
+  return entries.map((entry) => {
     const directory = join(parent, entry);
     const file = join(directory, "state.json");
     const text = readIfThere(file);
@@ -73,16 +74,17 @@ export async function keptDetails(
 ): Promise<KeptDetails> {
   const at = (name: string): string => join(directory, name);
   const lock = `${directory.slice(-16)}.lock`;
+  // One look at what is there costs less than errors that files aren't.
+  const there = new Set(namesIn(directory));
   return {
     runs: readRuns(at("runs.ndjson"), count),
-    // To look whether it is there costs less than an error that it isn't.
-    differences: isThere(at("mend.list")) ? await readMendList({ mend: at("mend.list") }) : [],
-    paused: isThere(at("paused.json")) ? await pausedOrDamaged(at("paused.json")) : undefined,
+    differences: there.has("mend.list") ? await readMendList({ mend: at("mend.list") }) : [],
+    paused: there.has("paused.json") ? await pausedOrDamaged(at("paused.json")) : undefined,
     holder:
       locks.names?.has(lock) === false
         ? undefined
         : liveHolders(join(locks.directory, lock)).at(-1),
-    coverage: isThere(at("coverage.json")) ? await readCoverage(at("coverage.json")) : undefined,
+    coverage: there.has("coverage.json") ? await readCoverage(at("coverage.json")) : undefined,
   };
 }
 
@@ -96,17 +98,9 @@ async function pausedOrDamaged(file: string): Promise<KeptDetails["paused"]> {
   }
 }
 
-function isThere(file: string): boolean {
-  try {
-    return statSync(file, { throwIfNoEntry: false }) !== undefined;
-  } catch (error) {
-    throw unreadable(file, error);
-  }
-}
-
 function namesIn(directory: string): readonly string[] {
   try {
-    return readdirSync(directory).toSorted();
+    return readdirSync(directory);
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return [];
     throw unreadable(directory, error);
