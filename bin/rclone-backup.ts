@@ -83,7 +83,10 @@ async function act(
   });
   if (mode === "show-config") return showConfig(loaded, options, context);
   const { openSession } = await import("../lib/jobs/session.ts");
-  const session = await openSession(loaded.backup, options, processWorld(context));
+  const opening = openSession(loaded.backup, options, processWorld(context));
+  // rclone takes a while to tell its remotes.
+  if (mode === "backup") void importBackup();
+  const session = await opening;
   switch (mode) {
     case "backup":
       return backUp(session, options, context);
@@ -136,18 +139,22 @@ function modeOf(options: Options): Mode {
   return mode;
 }
 
+async function importBackup() {
+  return Promise.all([
+    import("../lib/jobs/backup.ts"),
+    import("../lib/jobs/backup/repeat.ts"),
+    import("../lib/output/backupreport.ts"),
+    import("../lib/output/listreport.ts"),
+  ]);
+}
+
 async function backUp(
   session: Session,
   options: Options,
   { terminal }: CommandContext,
 ): Promise<Outcome> {
   const [{ backup }, { repeatedOptions }, { backupJson, backupLine }, { changePage }] =
-    await Promise.all([
-      import("../lib/jobs/backup.ts"),
-      import("../lib/jobs/backup/repeat.ts"),
-      import("../lib/output/backupreport.ts"),
-      import("../lib/output/listreport.ts"),
-    ]);
+    await importBackup();
   const dryRun = options.dryRun === true;
   const result = await backup(session, {
     dryRun,

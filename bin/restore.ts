@@ -75,11 +75,18 @@ async function act(
     includeDeleted: options.includeDeleted === true,
   };
   const { openBackupOrLocation } = await import("../lib/jobs/openbackup.ts");
-  const { session } = await openBackupOrLocation(name, options, processWorld(context));
+  const opening = openBackupOrLocation(name, options, processWorld(context));
+  // rclone takes a while to tell its remotes.
+  void importRestore();
+  const { session } = await opening;
   const view = { timeZone: zone, toTerminal: context.terminal.resultsAreShown };
   return options.to === undefined
     ? list(session, choice, view, options, context)
     : restore(session, { ...choice, target: options.to }, view, options, context);
+}
+
+async function importRestore() {
+  return Promise.all([import("../lib/jobs/restore.ts"), import("../lib/output/restorereport.ts")]);
 }
 
 async function list(
@@ -89,10 +96,7 @@ async function list(
   options: Options,
   { terminal }: CommandContext,
 ): Promise<Outcome> {
-  const [{ listVersions }, { versionNdjson, versionPage }] = await Promise.all([
-    import("../lib/jobs/restore.ts"),
-    import("../lib/output/restorereport.ts"),
-  ]);
+  const [{ listVersions }, { versionNdjson, versionPage }] = await importRestore();
   await listVersions(session, {
     ...choice,
     onVersions: async (pages) => {
@@ -112,10 +116,7 @@ async function restore(
   options: Options,
   { terminal }: CommandContext,
 ): Promise<Outcome> {
-  const [{ restore: runRestore }, report] = await Promise.all([
-    import("../lib/jobs/restore.ts"),
-    import("../lib/output/restorereport.ts"),
-  ]);
+  const [{ restore: runRestore }, report] = await importRestore();
   const result = await runRestore(session, {
     ...choice,
     overwrite: options.overwrite === true,

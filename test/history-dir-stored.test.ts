@@ -59,7 +59,7 @@ for (const rclone of rclones) {
             ...{ location, filterFile: undefined, output, scratch, what: "history" },
             ...(through === undefined
               ? {}
-              : { through: async (told, sink) => plainListing(through.names, told, sink) }),
+              : { through: (told) => plainListing(through.names, told) }),
           },
         );
         assert.ok(complete);

@@ -1,6 +1,9 @@
+import { readFile, stat } from "node:fs/promises";
 import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { failed } from "../errors.ts";
 import { runGroup } from "./group.ts";
+import { writeScratch } from "./scratchfile.ts";
 import { writeFailure } from "./writefailure.ts";
 
 export interface SortOptions {
@@ -9,9 +12,12 @@ export interface SortOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** So many bytes are sorted here: to start sort(1) takes longer. */
+const heldAtMost = 4 * 1024 * 1024;
+
 /**
- * Sorts a file of lines by their bytes with sort(1), which spills to disk: our memory does not
- * grow with the listing.
+ * Sorts a file of lines by their bytes, a long one with sort(1), which spills to disk: our memory does
+ * not grow with the listing.
  * Throws when sort can't be run or fails (a full disk).
  */
 export async function sortFile(
@@ -20,7 +26,54 @@ export async function sortFile(
   scratch: string,
   options: SortOptions = {},
 ): Promise<void> {
-  await runSort([input], output, scratch, options);
+  if ((await stat(input)).size > heldAtMost) await runSort([input], output, scratch, options);
+  else await writeScratch(output, sorted(await readFile(input, "latin1"), options), "latin1");
+}
+
+/**
+ * As sortFile, for the bytes of lines as they come. Throws what `lines` throws, too.
+ */
+export async function sortLines(
+  lines: AsyncIterable<Uint8Array>,
+  output: string,
+  scratch: string,
+  options: SortOptions,
+): Promise<void> {
+  const rest = lines[Symbol.asyncIterator]();
+  const held: Uint8Array[] = [];
+  let length = 0;
+  while (length <= heldAtMost) {
+    const next: IteratorResult<Uint8Array, unknown> = await rest.next();
+    if (next.done === true) {
+      const text = Buffer.concat(held).toString("latin1");
+      await writeScratch(output, sorted(text, options), "latin1");
+      return;
+    }
+    held.push(next.value);
+    length += next.value.length;
+  }
+  await sortOutput(output, scratch, options, async (sink) =>
+    pipeline(async function* () {
+      yield* held;
+      yield* { [Symbol.asyncIterator]: () => rest };
+    }, sink),
+  );
+}
+
+/** The lines of a text in the order of sort(1): one character a byte. */
+function sorted(text: string, { from = 0 }: SortOptions): string {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  const byKey = (a: string, b: string): number =>
+    compare(a.slice(from), b.slice(from)) || compare(a, b);
+  if (from === 0) lines.sort();
+  else lines.sort(byKey);
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /**
@@ -36,17 +89,17 @@ export async function sortOutput<T>(
   produce: (sink: Writable) => Promise<T>,
 ): Promise<T> {
   let produced: Promise<T> | undefined;
-  const sorted = runSort([], output, scratch, options, (sink) => {
+  const sorting = runSort([], output, scratch, options, (sink) => {
     // Sort ends when nobody holds its input any more.
     produced = produce(sink).finally(() => sink.destroy());
     // Awaited below, when sort has ended.
     produced.catch(() => {});
   });
-  const [sorting] = await Promise.allSettled([sorted]);
+  const [sortedAll] = await Promise.allSettled([sorting]);
   if (produced === undefined) throw failed("sort: expected it to start, found that it did not");
   const [product] = await Promise.allSettled([produced]);
   options.signal?.throwIfAborted();
-  if (sorting.status === "rejected") throw sorting.reason;
+  if (sortedAll.status === "rejected") throw sortedAll.reason;
   if (product.status === "rejected") throw product.reason;
   return product.value;
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { writeFailure } from "./writefailure.ts";
 
 const flushAt = 64 * 1024;
@@ -12,6 +12,7 @@ export class LineSpool {
   readonly file: string;
   readonly #descriptor: number;
   #pending = "";
+  #written = 0;
   /** What writeBytes has taken: made when it is first called. */
   #bytes = new Uint8Array(0);
   #filled = 0;
@@ -42,6 +43,22 @@ export class LineSpool {
     this.#bytes[this.#filled - 1] = lineFeed;
   }
 
+  /** How many bytes there are so far. */
+  get length(): number {
+    return this.#written + this.#pending.length + this.#filled;
+  }
+
+  /** Drops all behind so many bytes. */
+  cut(length: number): void {
+    this.#flush();
+    try {
+      ftruncateSync(this.#descriptor, length);
+    } catch (error) {
+      throw writeFailure(this.file, error);
+    }
+    this.#written = length;
+  }
+
   /** Writes what is pending and closes; with `sync` the content is on disk when it returns. */
   close(options: { sync?: boolean } = {}): void {
     try {
@@ -60,14 +77,16 @@ export class LineSpool {
     this.#pending = "";
     this.#filled = 0;
     try {
-      writeWhole(this.#descriptor, bytes);
+      writeWhole(this.#descriptor, bytes, this.#written);
+      this.#written += bytes.length;
     } catch (error) {
       throw writeFailure(this.file, error);
     }
   }
 }
 
-/** Writes all of the bytes. Throws the system's error. */
-function writeWhole(descriptor: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
+/** Writes all of the bytes from a position of the file on. Throws the system's error. */
+function writeWhole(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;)
+    at += writeSync(descriptor, bytes, at, bytes.length - at, position + at);
 }

@@ -1,9 +1,10 @@
 import { stat } from "node:fs/promises";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { Failure, failed } from "../errors.ts";
-import { sortOutput } from "../process/sort.ts";
+import { sortLines, sortOutput } from "../process/sort.ts";
 import { anyFileArgs, listArgs, type ListIntent, type Tuning } from "./argv.ts";
 import type { Features } from "./program.ts";
+import type { LogRecord } from "./log.ts";
 import { runRclone, type Rclone } from "./run.ts";
 
 /** A listing of files, spooled to disk and sorted by path. */
@@ -21,8 +22,8 @@ export interface ListRequest extends ListIntent {
   readonly scratch: string;
   /** Leading bytes of each path that don't count for the order. */
   readonly sortFrom?: number;
-  /** Changes rclone's lines on their way to `sink`, which it ends. */
-  readonly through?: (output: Readable, sink: Writable) => Promise<void>;
+  /** Changes rclone's lines on their way. */
+  readonly through?: (output: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
   /** What is listed, for messages: "source" or "destination". */
   readonly what: string;
@@ -65,20 +66,25 @@ async function listOnce(
 ): Promise<Attempt> {
   const { output, scratch, sortFrom: from, through, signal, what } = request;
   const unreadable: { path: string; reason: string }[] = [];
-  const { code, lastError } = await sortOutput(output, scratch, { from, signal }, async (sink) =>
-    runRclone(rclone, {
-      args: listArgs(request, tuning, features),
-      ...(through === undefined
-        ? { stdoutTo: sink }
-        : { takeOutput: async (told: Readable) => through(told, sink) }),
-      signal,
-      onLog: (record) => {
-        if (record.level === "error" && record.object !== undefined && record.object !== "") {
-          unreadable.push({ path: record.object, reason: record.message });
-        }
-      },
-    }),
-  );
+  const call = {
+    args: listArgs(request, tuning, features),
+    signal,
+    onLog: (record: LogRecord) => {
+      if (record.level === "error" && record.object !== undefined && record.object !== "") {
+        unreadable.push({ path: record.object, reason: record.message });
+      }
+    },
+  };
+  const order = { from, signal };
+  const { code, lastError } =
+    through === undefined
+      ? await sortOutput(output, scratch, order, async (sink) =>
+          runRclone(rclone, { ...call, stdoutTo: sink }),
+        )
+      : await runRclone(rclone, {
+          ...call,
+          takeOutput: async (told: Readable) => sortLines(through(told), output, scratch, order),
+        });
   const told = lastError ?? "no message";
   const nothing = unreadable.length === 0 && (await stat(output)).size === 0;
   if (code === notFound && nothing)

@@ -196,12 +196,11 @@ async function place(
 function countFiles(directory: string | Buffer): number {
   let count = 0;
   for (const entry of readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
-    const below = Buffer.concat([
-      Buffer.from(directory),
-      Buffer.from("/"),
-      Buffer.from(entry.name),
-    ]);
-    count += entry.isDirectory() ? countFiles(below) : 1;
+    count += entry.isDirectory() ? countFiles(inside(directory, entry.name)) : 1;
   }
   return count;
+}
+
+function inside(directory: string | Buffer, name: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(directory), Buffer.from("/"), name]);
 }

@@ -89,7 +89,7 @@ async function list(
         ? { location }
         : {
             location: stored.location,
-            through: async (lines, sink) => plainListing(stored.names, lines, sink),
+            through: (lines) => plainListing(stored.names, lines),
           }),
       ...(sortFrom === undefined ? {} : { sortFrom }),
     });

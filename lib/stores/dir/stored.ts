@@ -1,5 +1,3 @@
-import { pipeline } from "node:stream/promises";
-import type { Readable, Writable } from "node:stream";
 import type { Names } from "../../crypt/names.ts";
 import { Failure } from "../../errors.ts";
 import { linePages } from "../../manifest/textpages.ts";
@@ -43,17 +41,17 @@ export function storedBelow(
 }
 
 /**
- * Writes what a listing (`path TAB size TAB time`) of a stored place says of the plain files into `sink`,
- * and ends it. What is not ours is left out, as rclone does.
+ * What a listing (`path TAB size TAB time`) of a stored place says of the plain files. What is not ours is
+ * left out, as rclone does.
  */
-export async function plainListing(names: Names, output: Readable, sink: Writable): Promise<void> {
-  const chunks: AsyncIterable<Uint8Array> = output;
-  await pipeline(async function* () {
-    for await (const lines of linePages(chunks)) {
-      const text = plainLines(names, lines);
-      if (text !== "") yield Buffer.from(text, "latin1");
-    }
-  }, sink);
+export async function* plainListing(
+  names: Names,
+  output: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for await (const lines of linePages(output)) {
+    const text = plainLines(names, lines);
+    if (text !== "") yield Buffer.from(text, "latin1");
+  }
 }
 
 function plainLines(names: Names, lines: readonly string[]): string {

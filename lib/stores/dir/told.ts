@@ -37,15 +37,14 @@ export async function readTold(context: DirContext, name: string): Promise<Known
   const { rclone, history, tuning, scratch, signal } = context;
   const found = await listRuns(rclone, history, tuning, signal);
   const cut = new Set(cutRuns(found));
-  const manifests = await findManifests(context, found);
   const spool = new LineSpool(join(scratch, `${name}.told`));
+  const manifests = await spoolManifests(context, found, spool);
   const runs: KnownRun[] = [];
   let latest = 0;
-  for (const [at, run] of found.entries()) {
-    const manifest = manifests.get(run.id);
-    const header = manifest === undefined ? undefined : await spoolManifest(manifest, at, spool);
+  for (const run of found) {
+    const { header, kind } = manifests.get(run.id) ?? {};
     const time = header === undefined ? run.startedAt : Date.parse(header.startedAt);
-    const uncertain = header?.uncertain !== false || manifest?.kind === "intent" || time < latest;
+    const uncertain = header?.uncertain !== false || kind === "intent" || time < latest;
     latest = Math.max(latest, time);
     runs.push({ id: run.id, time, uncertain, cut: cut.has(run) });
   }
@@ -55,47 +54,46 @@ export async function readTold(context: DirContext, name: string): Promise<Known
   return { runs, lines: () => readLines(sorted) };
 }
 
-/** A run's manifest that can be read. */
-interface Manifest {
-  readonly file: string;
+/** What the head of a run's manifest says. */
+interface Head {
+  readonly header: RunManifestHeader | undefined;
   readonly kind: RunManifestKind;
 }
 
 /**
- * Fetches what tells most of each run: its outcome, or its intent where there is no outcome or a
- * damaged one. What is damaged says nothing.
+ * Fetches what tells most of each run, and spools it: its outcome, or its intent where there is no outcome
+ * or a damaged one. What is damaged says nothing.
  */
-async function findManifests(
+async function spoolManifests(
   context: DirContext,
   runs: readonly HistoryRun[],
-): Promise<ReadonlyMap<string, Manifest>> {
-  const found = new Map<string, Manifest>();
+  spool: LineSpool,
+): Promise<ReadonlyMap<string, Head>> {
+  const found = new Map<string, Head>();
   for (const kind of ["outcome", "intent"] as const) {
-    const ids = runs.filter((run) => run[kind] && !found.has(run.id)).map(({ id }) => id);
+    const wanted = [...runs.entries()].filter(([, run]) => run[kind] && !found.has(run.id));
     const directory = await fetchManifests(
       context,
-      ids.map((id) => manifestName(id, kind)),
+      wanted.map(([, { id }]) => manifestName(id, kind)),
     );
-    for (const id of ids) {
-      const file = join(directory, manifestName(id, kind));
-      if (await isWhole(file, kind)) found.set(id, { file, kind });
+    for (const [at, { id }] of wanted) {
+      const before = spool.length;
+      try {
+        const file = join(directory, manifestName(id, kind));
+        found.set(id, { header: await spoolManifest(file, kind, at, spool), kind });
+      } catch (error) {
+        if (!(error instanceof DamagedManifest) && systemCode(error) !== "ENOENT") throw error;
+        // Only its end tells that it is damaged.
+        spool.cut(before);
+      }
     }
   }
   return found;
 }
 
-async function isWhole(file: string, kind: RunManifestKind): Promise<boolean> {
-  try {
-    for await (const _ of readRunManifest(file, kind));
-    return true;
-  } catch (error) {
-    if (error instanceof DamagedManifest || systemCode(error) === "ENOENT") return false;
-    throw error;
-  }
-}
-
 async function spoolManifest(
-  { file, kind }: Manifest,
+  file: string,
+  kind: RunManifestKind,
   at: number,
   spool: LineSpool,
 ): Promise<RunManifestHeader | undefined> {
