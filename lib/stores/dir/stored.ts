@@ -40,6 +40,9 @@ export function storedBelow(
   }
 }
 
+/** rclone's lines come in small pieces, and each time that names are decrypted costs as much as some of them. */
+const decodedAtOnce = 1024;
+
 /**
  * What a listing (`path TAB size TAB time`) of a stored place says of the plain files. What is not ours is
  * left out, as rclone does.
@@ -48,13 +51,17 @@ export async function* plainListing(
   names: Names,
   output: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
+  let held: string[] = [];
   for await (const lines of linePages(output)) {
-    const text = plainLines(names, lines);
-    if (text !== "") yield Buffer.from(text, "latin1");
+    held.push(...lines);
+    if (held.length < decodedAtOnce) continue;
+    yield plainLines(names, held);
+    held = [];
   }
+  if (held.length > 0) yield plainLines(names, held);
 }
 
-function plainLines(names: Names, lines: readonly string[]): string {
+function plainLines(names: Names, lines: readonly string[]): Buffer {
   const paths = names.decode(lines.map((line) => rawFromBytes(line.slice(0, line.indexOf("\t")))));
   let text = "";
   for (const [at, line] of lines.entries()) {
@@ -65,5 +72,5 @@ function plainLines(names: Names, lines: readonly string[]): string {
     const size = names.plainSize(Number(line.slice(first + 1, second))) ?? 0;
     text += `${path}\t${size}${line.slice(second)}\n`;
   }
-  return text;
+  return Buffer.from(text, "latin1");
 }
