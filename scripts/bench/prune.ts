@@ -25,11 +25,11 @@ const retention = `[retention]
 /** Planning a prune, compared with fetching and parsing the same listing. */
 export async function pruneCase(place: Place, options: Options, rclone: Rclone): Promise<Row[]> {
   const { versions, mostVersions } = options;
-  const rows = await withVersions(place, versions, rclone, (backup, b2) =>
+  const rows = await withVersions(place, "prune", versions, rclone, (backup, b2) =>
     timeAndMemory(place, options, rclone, backup, b2),
   );
   if (mostVersions === undefined) return rows;
-  const most = await withVersions(place, mostVersions, rclone, async (backup, b2) => {
+  const most = await withVersions(place, "prune-most", mostVersions, rclone, async (backup, b2) => {
     place.say(`planning a prune of ${number(mostVersions)} versions`);
     await timed(place, quiet(backup));
     await expectServed(b2, mostVersions);
@@ -45,12 +45,13 @@ export async function pruneCase(place: Place, options: Options, rclone: Rclone):
 /** Lets `act` measure with a server that lists so many versions. */
 async function withVersions<T>(
   place: Place,
+  what: string,
   versions: number,
   rclone: Rclone,
   act: (backup: BackupUnderTest, b2: B2) => Promise<T>,
 ): Promise<T> {
   place.say(`starting a B2 server with ${number(versions)} versions`);
-  const name = `prune-${versions}-${rclone.version}`;
+  const name = `${what}-${versions}-${rclone.version}`;
   const b2 = await startB2(place, name, "listing", { directory, versions, files: [] });
   try {
     const { rcloneConf } = b2;
