@@ -84,8 +84,8 @@ async function act(
   if (mode === "show-config") return showConfig(loaded, options, context);
   const { openSession } = await import("../lib/jobs/session.ts");
   const opening = openSession(loaded.backup, options, processWorld(context));
-  // rclone takes a while to tell its remotes.
-  if (mode === "backup") void importBackup();
+  // rclone takes a while to tell its remotes. What goes wrong is told when they are needed.
+  if (mode === "backup") importBackup().catch(() => {});
   const session = await opening;
   switch (mode) {
     case "backup":

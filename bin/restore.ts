@@ -76,8 +76,8 @@ async function act(
   };
   const { openBackupOrLocation } = await import("../lib/jobs/openbackup.ts");
   const opening = openBackupOrLocation(name, options, processWorld(context));
-  // rclone takes a while to tell its remotes.
-  void importRestore();
+  // rclone takes a while to tell its remotes. What goes wrong is told when they are needed.
+  importRestore().catch(() => {});
   const { session } = await opening;
   const view = { timeZone: zone, toTerminal: context.terminal.resultsAreShown };
   return options.to === undefined

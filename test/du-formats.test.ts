@@ -81,6 +81,7 @@ const commands: readonly (readonly [string, Format])[] = [
   ["ls -lR --time-style=iso", "ls"],
   ["ls -lRgo", "ls"],
   ["ls -lRis", "ls"],
+  ["ls -lRsh", "ls"],
   ["tar -cf - . | tar -tvf -", "tar"],
   ["tar -cf - . | tar -tv --full-time", "tar"],
   ["tar -cf - --owner='a b' --numeric-owner . | LC_ALL=C tar -tvf -", "tar"],
@@ -316,6 +317,23 @@ test("what can't be read is counted, and the first is told", async () => {
   );
   assert.equal(tar.unread.first, 1);
   assert.equal(tar.tree.bytes(0, "current"), 5);
+});
+
+test("ls: what stands where no name can be is told, and the files behind it are counted", async () => {
+  const first = "-rw-r--r-- 1 me me 5 Nov 21 06:47 a\n";
+  const second = "-rw-r--r-- 1 me me 3 Nov 21 06:47 b\n";
+  const stray = "ls: cannot access 'x': No such file or directory\n";
+  const afterTotal = await read(`total 8\n${stray}${first}${second}\n./sub:\ntotal 4\n${first}`);
+  assert.deepEqual([afterTotal.unread.count, afterTotal.unread.first], [1, 2]);
+  const sizes = { "./": 13, a: 5, b: 3, "sub/": 5, "sub/a": 5 };
+  assert.deepEqual(Object.fromEntries(sums(afterTotal)), sizes);
+  const joined = await read(`./sub:\ntotal 4\n${first}\ntotal 4\n${second}`);
+  assert.deepEqual([joined.unread.count, sums(joined).get("b")], [0, 3]);
+  const headless = await read(`${first}\n${stray}${stray}\n./sub:\ntotal 4\n${second}`);
+  assert.deepEqual(
+    [headless.unread.count, headless.unread.first, sums(headless).get("./")],
+    [2, 3, 8],
+  );
 });
 
 async function failure(work: Promise<unknown>): Promise<Failure> {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { readTold } from "../lib/stores/dir/told.ts";
-import { rawFromBytes, rawFromText, textFromRaw } from "../lib/units/rawpath.ts";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { readTold, type ToldLine } from "../lib/stores/dir/told.ts";
+import { rawFromBytes, rawFromText } from "../lib/units/rawpath.ts";
 import { runId } from "../lib/units/runid.ts";
 import {
   makeBackedUp,
@@ -259,11 +260,11 @@ test("of names that are not UTF-8, the one that is left is told from the one tha
   );
 });
 
-test("what the runs told stays readable when they are read again", async (t) => {
-  const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", ...manyFiles(3) });
+/** What readTold is given. */
+async function toldContext(tree: TestBackup): Promise<Parameters<typeof readTold>[0]> {
   const scratch = path.join(tree.root, "scratch");
   await mkdir(scratch);
-  const context = {
+  return {
     rclone: { program: tree.rclone.path, env: { ...quickStart, ...tree.env }, common: [] },
     features: { version: "", fineTimes: true },
     tuning: {
@@ -272,34 +273,63 @@ test("what the runs told stays readable when they are read again", async (t) => 
     },
     ...{ destination: "secret:data", history: "secret:data.history", scratch },
   };
+}
+
+async function linesOf({ lines }: Awaited<ReturnType<typeof readTold>>): Promise<ToldLine[]> {
+  const all: ToldLine[] = [];
+  for await (const page of lines()) all.push(...page);
+  return all;
+}
+
+test("what the runs told stays readable when they are read again", async (t) => {
+  const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", ...manyFiles(3) });
+  const context = await toldContext(tree);
   const first = await readTold(context, "first");
-  const pathsOf = async (known: typeof first): Promise<string[]> => {
-    const paths: string[] = [];
-    for await (const page of known.lines())
-      paths.push(...page.map((line) => textFromRaw(line.path)));
-    return paths;
-  };
-  const before = await pathsOf(first);
+  const before = await linesOf(first);
   assert.equal(before.length, 4);
   await rm(path.join(tree.store, "secret"), { recursive: true });
-  assert.deepEqual(await pathsOf(await readTold(context, "second")), []);
-  assert.deepEqual(await pathsOf(first), before);
+  assert.deepEqual(await linesOf(await readTold(context, "second")), []);
+  assert.deepEqual(await linesOf(first), before);
 });
 
-test("a damaged outcome leaves the word to the intent", async (t) => {
-  const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", ...manyFiles(3) });
-  await tree.write({ a: "another", new: "new" });
-  await tree.expect(0);
-  const outcome = (await tree.stored("secret:data.history")).find((name) =>
-    /^000002.*outcome/.test(name),
-  );
-  const cut = path.join(tree.root, "cut");
-  await writeFile(cut, "");
-  await rcloneDoes(tree, "copyto", "--ignore-times", cut, `secret:data.history/${outcome}`);
-  const store = await openDated(t, tree);
-  const [now] = await store.versionsOf(rawFromText("new"));
-  const [replacing, old] = await store.versionsOf(rawFromText("a"));
-  assert.ok(now !== undefined && now.storedAt > 0 && old !== undefined);
-  assert.deepEqual([now.storedAt, now.uncertain], [replacing?.storedAt, true]);
-  assert.equal(await contentOf(store, old), "a");
-});
+/** An outcome of many lines without the last one, which alone tells that it is damaged. */
+function withoutEnd(outcome: Buffer): Buffer {
+  const lines = gunzipSync(outcome).toString("latin1").trimEnd().split("\n");
+  assert.ok(lines.length > 1000 && lines.at(-1)?.startsWith("#end"), lines.at(-1));
+  return gzipSync(Buffer.from(`${lines.slice(0, -1).join("\n")}\n`, "latin1"));
+}
+
+for (const [damage, damaged] of [
+  ["an empty file", () => Buffer.alloc(0)],
+  ["one that lacks its end", withoutEnd],
+] as const)
+  test(`a damaged outcome leaves the word to the intent: ${damage}`, async (t) => {
+    const tree = await makeBackedUp(t, oldRclone, settings, { a: "a", ...manyFiles(3) });
+    const more = manyFiles(1200, "with a name that is ".repeat(4));
+    await tree.write({ a: "another", new: "new", ...more });
+    await tree.expect(0);
+    const outcome = (await tree.stored("secret:data.history")).find((name) =>
+      /^000002.*outcome/.test(name),
+    );
+    const [whole, cut] = ["whole", "cut"].map((name) => path.join(tree.root, name));
+    assert.ok(whole !== undefined && cut !== undefined);
+    await rcloneDoes(tree, "copyto", `secret:data.history/${outcome}`, whole);
+    await writeFile(cut, damaged(await readFile(whole)));
+    await rcloneDoes(tree, "copyto", "--ignore-times", cut, `secret:data.history/${outcome}`);
+    // Nothing that the damaged one says is taken, neither is that of other runs lost.
+    const told = await linesOf(await readTold(await toldContext(tree), "told"));
+    assert.deepEqual(
+      new Set(told.map(({ run: by, planned }) => `${by} ${planned}`)),
+      new Set(["0 false", "1 true"]),
+    );
+    assert.equal(told.length, 4 + 1202);
+    const store = await openDated(t, tree);
+    const [now, another] = await store.versionsOf(rawFromText("new"));
+    const [replacing, old] = await store.versionsOf(rawFromText("a"));
+    assert.ok(now !== undefined && now.storedAt > 0 && old !== undefined);
+    assert.deepEqual(
+      [now.storedAt, now.uncertain, another],
+      [replacing?.storedAt, true, undefined],
+    );
+    assert.equal(await contentOf(store, old), "a");
+  });

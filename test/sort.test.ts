@@ -34,17 +34,15 @@ async function* broken(length: number): AsyncGenerator<Uint8Array> {
 }
 
 const bytes = fc
-  .array(
-    fc.array(fc.constantFrom(0, 1, 9, 10, 13, 32, 47, 97, 98, 127, 128, 255), { maxLength: 8 }),
-  )
-  .map((lines) => Buffer.from(lines.flatMap((line) => [...line, 10])));
+  .array(fc.constantFrom(10, 10, 0, 1, 9, 13, 32, 47, 97, 98, 127, 128, 255), { maxLength: 60 })
+  .map((all) => Buffer.from(all));
 
 test("few lines are sorted as sort(1) does, whatever bytes are in them", async (t) => {
   const directory = await scratch(t);
   const [input, output] = ["input", "output"].map((name) => path.join(directory, name));
   assert.ok(input !== undefined && output !== undefined);
   await fc.assert(
-    fc.asyncProperty(bytes, fc.constantFrom(undefined, 2, 23), async (lines, from) => {
+    fc.asyncProperty(bytes, fc.constantFrom(undefined, 1, 3, 23), async (lines, from) => {
       await writeFile(input, lines);
       await sortFile(input, output, directory, { from });
       assert.deepEqual(await readFile(output), sorted(lines, from));

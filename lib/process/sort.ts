@@ -12,8 +12,8 @@ export interface SortOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** So many bytes are sorted here: to start sort(1) takes longer. */
-const heldAtMost = 4 * 1024 * 1024;
+/** So many bytes are sorted here: to start sort(1) takes as long. */
+const heldAtMost = 512 * 1024;
 
 /**
  * Sorts a file of lines by their bytes, a long one with sort(1), which spills to disk: our memory does
@@ -27,7 +27,7 @@ export async function sortFile(
   options: SortOptions = {},
 ): Promise<void> {
   if ((await stat(input)).size > heldAtMost) await runSort([input], output, scratch, options);
-  else await writeScratch(output, sorted(await readFile(input, "latin1"), options), "latin1");
+  else await sortHere(await readFile(input), output, options);
 }
 
 /**
@@ -45,8 +45,7 @@ export async function sortLines(
   while (length <= heldAtMost) {
     const next: IteratorResult<Uint8Array, unknown> = await rest.next();
     if (next.done === true) {
-      const text = Buffer.concat(held).toString("latin1");
-      await writeScratch(output, sorted(text, options), "latin1");
+      await sortHere(Buffer.concat(held), output, options);
       return;
     }
     held.push(next.value);
@@ -58,6 +57,11 @@ export async function sortLines(
       yield* { [Symbol.asyncIterator]: () => rest };
     }, sink),
   );
+}
+
+async function sortHere(lines: Buffer, output: string, options: SortOptions): Promise<void> {
+  options.signal?.throwIfAborted();
+  await writeScratch(output, sorted(lines.toString("latin1"), options), "latin1");
 }
 
 /** The lines of a text in the order of sort(1): one character a byte. */
@@ -111,17 +115,20 @@ async function runSort(
   options: SortOptions,
   onStdin?: (stdin: Writable) => void,
 ): Promise<void> {
-  let told = "";
+  let [told, full] = ["", false];
   const key = options.from === undefined ? [] : ["-t", "\t", "-k", `1.${options.from + 1}`];
   const { code } = await runGroup({
     command: ["sort", ...key, "-S", "64M", "-T", scratch, "-o", output, ...inputs],
     env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C" },
     signal: options.signal,
-    onStderr: (line) => (told = line),
+    onStderr: (line) => {
+      told = line;
+      full ||= /no space left/i.test(line);
+    },
     onStdin,
   });
   options.signal?.throwIfAborted();
-  if (/no space left/i.test(told)) {
+  if (full) {
     throw writeFailure(output, Object.assign(new Error(told), { code: "ENOSPC" }));
   }
   if (code !== 0)

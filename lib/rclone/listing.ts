@@ -37,7 +37,7 @@ const notFound = 3;
 
 /**
  * Lists a location through rclone into a sorted file of `path TAB size TAB time` lines.
- * Nothing is kept in our memory on the way.
+ * Our memory does not grow with it.
  * Throws when the location as a whole can't be listed: a failed listing is never an empty one.
  */
 export async function listFiles(

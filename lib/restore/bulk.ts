@@ -14,7 +14,7 @@ export interface BulkSource {
   readonly location: string;
   /** What rclone needs in its environment to show the versions of a time. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whether the system reads ahead by itself, so that rclone need not. */
+  /** Whether the system reads ahead by itself, so that rclone need not on its way to a directory of this machine. */
   readonly onThisMachine: boolean;
 }
 

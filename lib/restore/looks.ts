@@ -1,20 +1,31 @@
-import type { Stats } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
 import pMap from "p-map";
 import type { FileVersion } from "../history/history.ts";
+import { bytesOf } from "./local.ts";
 import type { PlannedFile } from "./plan.ts";
 import type { RestoreWork } from "./work.ts";
 
-/** Whether a file has the size and, where it is known, the modification time of a version. */
-export function looksLike(found: Stats, version: FileVersion): boolean {
+/**
+ * Whether what was found at a path of the system has the size and, where it is known, the modification
+ * time of a version.
+ */
+export function looksLike(path: string, found: Stats, version: FileVersion): boolean {
   if (!found.isFile() || found.size !== version.size) return false;
   const { modifiedAt } = version.stored;
-  return modifiedAt === undefined || sameModified(found.mtimeMs, modifiedAt);
+  if (modifiedAt === undefined || sameModified(found.mtimeMs, modifiedAt)) return true;
+  // A listing's time is cut to milliseconds. Node rounds that of a file: 0.9999999 becomes 1.
+  return found.mtimeMs - modifiedAt === 1 && cutModified(path) === modifiedAt;
+}
+
+/** A file's modification time, cut to milliseconds. */
+function cutModified(path: string): number {
+  const { mtimeNs } = lstatSync(bytesOf(path), { bigint: true });
+  return Number(mtimeNs / 1_000_000n);
 }
 
 /** Times in milliseconds; file systems and stores may know whole seconds only. */
 export function sameModified(found: number, wanted: number): boolean {
-  // A listing's time is cut to milliseconds. Node rounds that of a file: 0.9999999 becomes 1.
-  if (Math.abs(found - wanted) <= 1) return true;
+  if (Math.abs(found - wanted) < 1) return true;
   const coarse = found % 1000 === 0 || wanted % 1000 === 0;
   return coarse && Math.floor(found / 1000) === Math.floor(wanted / 1000);
 }

@@ -87,9 +87,10 @@ function standing(
   const relative = systemFromRaw(planned.target);
   const refused = target.whyNot(relative, false);
   if (refused !== undefined) return refused;
-  const found = look(target.at(relative));
+  const file = target.at(relative);
+  const found = look(file);
   if (found === undefined) return undefined;
-  if (looksLike(found, planned.version)) {
+  if (looksLike(file, found, planned.version)) {
     work.tally.already.add(planned);
     return done;
   }
@@ -158,7 +159,7 @@ function arrived(planned: PlannedFile, from: string, into: string, bad: boolean)
   const file = `${from}/${systemFromRaw(planned.path)}`;
   const found = look(file);
   const to = `${into}/${systemFromRaw(planned.target)}`;
-  if (found === undefined || bad || !looksLike(found, planned.version)) {
+  if (found === undefined || bad || !looksLike(file, found, planned.version)) {
     // What is wrong must not be moved into place with its directory.
     if (found !== undefined) rmSync(bytesOf(file), { force: true });
     return false;

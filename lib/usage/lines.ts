@@ -68,3 +68,10 @@ export function noteUnread(
   unread.first = line;
   unread.text = buffer.toString("latin1", start, Math.min(end, start + 80));
 }
+
+/** Counts what could not be read of a part that comes later. */
+export function addUnread(unread: Unread, { count, first, text }: Unread): void {
+  if (count === 0) return;
+  if (unread.count === 0) Object.assign(unread, { first, text });
+  unread.count += count;
+}

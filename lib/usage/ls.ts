@@ -1,5 +1,12 @@
 import { isMode, readColumns, type Columns } from "./columns.ts";
-import { LineCutter, noteUnread, type ListingParser, type OnFile, type Unread } from "./lines.ts";
+import {
+  addUnread,
+  LineCutter,
+  noteUnread,
+  type ListingParser,
+  type OnFile,
+  type Unread,
+} from "./lines.ts";
 
 const dash = 0x2d;
 const colon = 0x3a;
@@ -25,11 +32,12 @@ class LsParser implements ListingParser {
   #directoryEnd = 0;
   #pathEnd = 0;
   #size = 0;
-  /**
-   * `file` is an entry that counts, `other` one that doesn't, `header` the name of a directory, `total`
-   * a line that the next one tells to be a total or the first line of such a name.
-   */
-  #state: "start" | "total" | "header" | "directory" | "file" | "other" = "start";
+  /** `file` is an entry that counts, `other` one that doesn't, `header` the name of a directory. */
+  #state: "start" | "header" | "directory" | "file" | "other" = "start";
+  /** Whether the first line of the header may be a total, which the lines behind it decide. */
+  #total = false;
+  /** The lines of a header whose end hasn't come: without it they can't be read. */
+  #open: Unread = { count: 0, first: 0, text: "" };
 
   constructor(onFile: OnFile, unread: Unread) {
     this.#onFile = onFile;
@@ -52,10 +60,10 @@ class LsParser implements ListingParser {
       this.#state = "start";
       return;
     }
-    const from = this.#state === "header" ? -1 : modeStart(buffer, start, end);
+    const inHeader = this.#state === "header";
+    const from = inHeader && !this.#total ? -1 : modeStart(buffer, start, end);
     if (from >= 0) this.#entry(buffer, from, start, end);
-    else if (this.#state === "start" || this.#state === "total" || this.#state === "header")
-      this.#header(buffer, start, end);
+    else if (inHeader || this.#state === "start") this.#header(buffer, start, end);
     else if (this.#state === "directory" && isTotal(buffer, start, end)) this.#state = "other";
     else if (this.#state === "file") this.#append(newline, buffer, start, end);
     else if (this.#state === "directory")
@@ -78,10 +86,16 @@ class LsParser implements ListingParser {
 
   /** `PATH:`, where a path that holds newlines goes on to the line that ends in the colon. */
   #header(buffer: Buffer, start: number, end: number): void {
-    const first = this.#state === "start";
-    if (first) this.#pathEnd = 0;
-    this.#append(first ? undefined : newline, buffer, start, end);
-    this.#state = first && isTotal(buffer, start, end) ? "total" : "header";
+    const isFirst = this.#state === "start";
+    if (isFirst) {
+      this.#pathEnd = 0;
+      this.#directoryEnd = 0;
+      this.#open = { count: 0, first: 0, text: "" };
+      this.#total = isTotal(buffer, start, end);
+    }
+    if (!isFirst || !this.#total) noteUnread(this.#open, this.#number, buffer, start, end);
+    this.#append(isFirst ? undefined : newline, buffer, start, end);
+    this.#state = "header";
     if (buffer[end - 1] !== colon) return;
     this.#path[this.#pathEnd - 1] = 0x2f;
     this.#directoryEnd = this.#pathEnd;
@@ -103,6 +117,7 @@ class LsParser implements ListingParser {
 
   #flush(): void {
     if (this.#state === "file") this.#onFile(this.#path, 0, this.#pathEnd, this.#size);
+    if (this.#state === "header") addUnread(this.#unread, this.#open);
     this.#state = "other";
   }
 }
@@ -111,7 +126,7 @@ class LsParser implements ListingParser {
 function modeStart(buffer: Buffer, start: number, end: number): number {
   if (isMode(buffer, start, end)) return start;
   let at = start;
-  while (at < end && (buffer[at] === 0x20 || isDigit(buffer[at] ?? 0))) at += 1;
+  while (at < end && isOfNumber(buffer[at] ?? 0)) at += 1;
   return at > start && isMode(buffer, at, end) ? at : -1;
 }
 
@@ -122,6 +137,8 @@ function isTotal(buffer: Buffer, start: number, end: number): boolean {
   );
 }
 
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
+const ofNumbers = new Set(Buffer.from(" 0123456789.,KMGTPE"));
+
+function isOfNumber(byte: number): boolean {
+  return ofNumbers.has(byte);
 }
