@@ -7,6 +7,7 @@ import {
   processWorld,
   runCommand,
   withCommonOptions,
+  wholeNumber,
   type CommandContext,
 } from "../lib/cli.ts";
 import { interrupted, usage, type Outcome } from "../lib/errors.ts";
@@ -28,7 +29,7 @@ const command = withCommonOptions(
       ).conflicts("all"),
     )
     .option("--all", "add up every version")
-    .option("-d, --max-depth <n>", "tell directories at most n levels deep", parseDepth)
+    .option("-d, --max-depth <n>", "tell directories at most n levels deep", wholeNumber(0))
     .option("--files", "tell files too, old versions by the names that rclone gives them")
     .option("--min-size <size>", "leave out what is smaller, such as 10M")
     .addOption(new Option("-b, --bytes", "sizes in bytes (the default)").conflicts("human"))
@@ -200,11 +201,6 @@ async function print(
   const human = options.human === true;
   const look = { of, human, prices, toTerminal: terminal.resultsAreShown } as const;
   for (const piece of usageLines(result.tree, nodes, look)) await terminal.result(piece);
-}
-
-function parseDepth(value: string): number {
-  if (!/^\d+$/.test(value)) throw new InvalidArgumentError("Expected a whole number.");
-  return Number(value);
 }
 
 function parsePrice(value: string): number {

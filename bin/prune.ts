@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import {
   collect,
   exitCodesHelp,
@@ -7,6 +7,7 @@ import {
   processWorld,
   runCommand,
   withCommonOptions,
+  wholeNumber,
   type CommandContext,
 } from "../lib/cli.ts";
 import { usage, type Outcome } from "../lib/errors.ts";
@@ -23,9 +24,17 @@ const command = withCommonOptions(
     .option("--force", "needed with --purge")
     .option("--start-at <path>", "begin at this file, in the order of the store")
     .option("--stop-at <path>", "end before this file")
-    .option("--max-files <n>", "end after the versions of so many files", parseCount)
-    .option("--max-failures <n>", "end when so many versions can't be removed (100)", parseCount)
-    .option("--batch <n>", "versions in one call of the store (1000)", parseCount)
+    .option(
+      "--max-files <n>",
+      "end after the versions of so many files",
+      wholeNumber(1, 999_999_999),
+    )
+    .option(
+      "--max-failures <n>",
+      "end when so many versions can't be removed (100)",
+      wholeNumber(1, 999_999_999),
+    )
+    .option("--batch <n>", "versions in one call of the store (1000)", wholeNumber(1, 999_999_999))
     .option("--no-files", "only cancel unfinished uploads")
     .option("--no-unfinished", "leave unfinished uploads alone")
     .option("--allow-clock", "go on, this once, though the clock can't be believed"),
@@ -105,10 +114,4 @@ function refuseWrongMix({ purge, force, explain, files, unfinished }: Options): 
     throw usage("expected --explain by itself, found it with --purge or --no-files");
   if (!files && !unfinished)
     throw usage("expected something to prune, found both --no-files and --no-unfinished");
-}
-
-function parseCount(value: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(value))
-    throw new InvalidArgumentError("Expected a whole number above 0.");
-  return Number(value);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import {
   collect,
   exitCodesHelp,
@@ -7,6 +7,7 @@ import {
   processWorld,
   runCommand,
   withCommonOptions,
+  wholeNumber,
   type CommandContext,
 } from "../lib/cli.ts";
 import { Failure, usage, type Outcome } from "../lib/errors.ts";
@@ -31,7 +32,7 @@ const command = withCommonOptions(
       collect,
     )
     .option("--verify-next <size>", "read back what is next by the ledger, within so many bytes")
-    .option("--max-transactions <number>", "limit the requests of --verify-next", parseCount)
+    .option("--max-transactions <number>", "limit the requests of --verify-next", wholeNumber(0))
     .option("--seed <number>", "make --verify choose the same files again", parseSeed)
     .option("--ls", "list the source under its filters")
     .option("--newest", "print the newest file of the source")
@@ -84,8 +85,8 @@ async function act(
   if (mode === "show-config") return showConfig(loaded, options, context);
   const { openSession } = await import("../lib/jobs/session.ts");
   const opening = openSession(loaded.backup, options, processWorld(context));
-  // rclone takes a while to tell its remotes. What goes wrong is told when they are needed.
-  if (mode === "backup") importBackup().catch(() => {});
+  // rclone takes a while to tell its remotes. What goes wrong is told when it is needed.
+  if (mode === "backup") import("../lib/jobs/backup.ts").catch(() => {});
   const session = await opening;
   switch (mode) {
     case "backup":
@@ -139,22 +140,18 @@ function modeOf(options: Options): Mode {
   return mode;
 }
 
-async function importBackup() {
-  return Promise.all([
-    import("../lib/jobs/backup.ts"),
-    import("../lib/jobs/backup/repeat.ts"),
-    import("../lib/output/backupreport.ts"),
-    import("../lib/output/listreport.ts"),
-  ]);
-}
-
 async function backUp(
   session: Session,
   options: Options,
   { terminal }: CommandContext,
 ): Promise<Outcome> {
   const [{ backup }, { repeatedOptions }, { backupJson, backupLine }, { changePage }] =
-    await importBackup();
+    await Promise.all([
+      import("../lib/jobs/backup.ts"),
+      import("../lib/jobs/backup/repeat.ts"),
+      import("../lib/output/backupreport.ts"),
+      import("../lib/output/listreport.ts"),
+    ]);
   const dryRun = options.dryRun === true;
   const result = await backup(session, {
     dryRun,
@@ -295,13 +292,7 @@ async function showConfig(
   return "done";
 }
 
-function parseCount(value: string): number {
-  const count = Number(value);
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(count))
-    throw new InvalidArgumentError("Expected a whole number from 0 on.");
-  return count;
-}
-
 function parseSeed(value: string): number {
-  return (value.startsWith("-") ? -parseCount(value.slice(1)) : parseCount(value)) | 0;
+  const seed = wholeNumber(0);
+  return (value.startsWith("-") ? -seed(value.slice(1)) : seed(value)) | 0;
 }

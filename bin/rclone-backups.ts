@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import {
   collect,
   exitCodesHelp,
@@ -9,6 +9,7 @@ import {
   processWorld,
   runCommand,
   withCommonOptions,
+  wholeNumber,
   type CommandContext,
   type CommonOptions,
 } from "../lib/cli.ts";
@@ -53,7 +54,7 @@ const run = withCommonOptions(
     .argument("[backup...]", "names or configuration files; without any, all that are due")
     .option("--due", "only those that have a schedule and whose time has come")
     .option("--all", "those too whose time has not come")
-    .option("-j, --jobs <number>", "how many at once (setting JOBS, else 4)", parseJobs)
+    .option("-j, --jobs <number>", "how many at once (setting JOBS, else 4)", wholeNumber(1, 100))
     .option("--no-verify", "read nothing back"),
 ).addHelpText(
   "after",
@@ -129,12 +130,6 @@ function besideThis(command: string): string[] {
   const own = new URL(import.meta.url);
   const file = new URL(`${command}${/\.[a-z]+$/.exec(own.pathname)?.[0] ?? ".js"}`, own);
   return [process.execPath, ...process.execArgv, fileURLToPath(file)];
-}
-
-function parseJobs(value: string): number {
-  if (!/^(?:[1-9]\d?|100)$/.test(value))
-    throw new InvalidArgumentError("Expected a whole number from 1 to 100.");
-  return Number(value);
 }
 
 // ---- status

@@ -76,17 +76,13 @@ async function act(
   };
   const { openBackupOrLocation } = await import("../lib/jobs/openbackup.ts");
   const opening = openBackupOrLocation(name, options, processWorld(context));
-  // rclone takes a while to tell its remotes. What goes wrong is told when they are needed.
-  importRestore().catch(() => {});
+  // rclone takes a while to tell its remotes. What goes wrong is told when it is needed.
+  import("../lib/jobs/restore.ts").catch(() => {});
   const { session } = await opening;
   const view = { timeZone: zone, toTerminal: context.terminal.resultsAreShown };
   return options.to === undefined
     ? list(session, choice, view, options, context)
     : restore(session, { ...choice, target: options.to }, view, options, context);
-}
-
-async function importRestore() {
-  return Promise.all([import("../lib/jobs/restore.ts"), import("../lib/output/restorereport.ts")]);
 }
 
 async function list(
@@ -96,7 +92,10 @@ async function list(
   options: Options,
   { terminal }: CommandContext,
 ): Promise<Outcome> {
-  const [{ listVersions }, { versionNdjson, versionPage }] = await importRestore();
+  const [{ listVersions }, { versionNdjson, versionPage }] = await Promise.all([
+    import("../lib/jobs/restore.ts"),
+    import("../lib/output/restorereport.ts"),
+  ]);
   await listVersions(session, {
     ...choice,
     onVersions: async (pages) => {
@@ -116,7 +115,10 @@ async function restore(
   options: Options,
   { terminal }: CommandContext,
 ): Promise<Outcome> {
-  const [{ restore: runRestore }, report] = await importRestore();
+  const [{ restore: runRestore }, report] = await Promise.all([
+    import("../lib/jobs/restore.ts"),
+    import("../lib/output/restorereport.ts"),
+  ]);
   const result = await runRestore(session, {
     ...choice,
     overwrite: options.overwrite === true,

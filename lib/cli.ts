@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  InvalidArgumentError,
   Option,
   type Command,
   type CommandUnknownOpts,
@@ -215,4 +216,18 @@ export function expectNoConfiguration(
   for (const given of [options.set, options.configDir, options.rcloneConfig])
     if (given !== undefined)
       throw usage(`expected no configuration, found one named: ${name} reads none`);
+}
+
+/** What reads the value of an option that counts: a whole number from `least` to `most`. */
+export function wholeNumber(
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): (value: string) => number {
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > most)
+      throw new InvalidArgumentError(`Expected a whole number ${range}.`);
+    return number;
+  };
 }

@@ -99,7 +99,8 @@ test("secrets are in no argument vector, and are told once", async (t) => {
   assert.equal(obscured.length, 3);
   for (const secret of [password, salt, ...obscured]) assert.ok(!calls.includes(secret));
   assert.ok(calls.includes("deletefile") && calls.includes("copyto"), calls);
-  const ours = obscured.slice(1).map(async (value) => box.runRclone(["reveal", value]));
+  // An obscured password may begin with a dash.
+  const ours = obscured.slice(1).map(async (value) => box.runRclone(["reveal", "--", value]));
   const revealed = (await Promise.all(ours)).map(({ stdout }) => stdout.trim());
   assert.deepEqual(revealed, [password, salt], "rclone reads what we obscure");
   assert.ok(config.startsWith("[secret]\ntype = crypt\n"), "what stood there stays");
