@@ -24,17 +24,13 @@ const command = withCommonOptions(
     .option("--force", "needed with --purge")
     .option("--start-at <path>", "begin at this file, in the order of the store")
     .option("--stop-at <path>", "end before this file")
-    .option(
-      "--max-files <n>",
-      "end after the versions of so many files",
-      wholeNumber(1, 999_999_999),
-    )
+    .option("--max-files <n>", "end after the versions of so many files", wholeNumber(1))
     .option(
       "--max-failures <n>",
       "end when so many versions can't be removed (100)",
-      wholeNumber(1, 999_999_999),
+      wholeNumber(1),
     )
-    .option("--batch <n>", "versions in one call of the store (1000)", wholeNumber(1, 999_999_999))
+    .option("--batch <n>", "versions in one call of the store (1000)", wholeNumber(1))
     .option("--no-files", "only cancel unfinished uploads")
     .option("--no-unfinished", "leave unfinished uploads alone")
     .option("--allow-clock", "go on, this once, though the clock can't be believed"),
