@@ -43,7 +43,7 @@ async function world(t: TestContext, transfers?: number) {
 
 function from(...locations: readonly string[]) {
   return locations.map((location) => ({
-    ...{ source: { location, env: {}, onThisMachine: true }, timed: true, fresh: true },
+    ...{ source: { location, env: {} }, timed: true, fresh: true },
     list: undefined,
     destination: "somewhere",
   }));

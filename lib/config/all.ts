@@ -4,6 +4,7 @@ import { readChain } from "./chain.ts";
 import { keys } from "./definition.ts";
 import { backupName, findConfig, listConfigs, rcloneFile, realpathOrSame } from "./find.ts";
 import { loadBackup, type LoadedBackup, type LoadOptions } from "./load.ts";
+import { readOverrides, type Overrides } from "./overrides.ts";
 import { settle } from "./settle.ts";
 
 /** A configuration, or what keeps it from being loaded. */
@@ -54,14 +55,19 @@ export async function loadAll(names: readonly string[], options: LoadOptions): P
 
 async function loadEach(files: readonly string[], options: LoadOptions): Promise<FoundConfig[]> {
   const { default: pMap } = await import("p-map");
+  const overrides = readOverrides(options.env, options.set);
   // Many small files: while some are read, others are parsed.
-  return pMap(files, async (file) => loadOne(file, options), { concurrency: 32 });
+  return pMap(files, async (file) => loadOne(file, options, overrides), { concurrency: 32 });
 }
 
-async function loadOne(file: string, options: LoadOptions): Promise<FoundConfig> {
+async function loadOne(
+  file: string,
+  options: LoadOptions,
+  overrides: Overrides,
+): Promise<FoundConfig> {
   const name = backupName(file);
   try {
-    return { name, file, loaded: await loadBackup(file, options) };
+    return { name, file, loaded: await loadBackup(file, options, overrides) };
   } catch (error) {
     if (error instanceof Failure) return { name, file, problem: error };
     throw error;

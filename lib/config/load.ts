@@ -37,12 +37,16 @@ export interface LoadedBackup {
 }
 
 /**
- * Loads the backup that a bare name or the path of a configuration file means.
+ * Loads the backup that a bare name or the path of a configuration file means. `overrides` are those of the
+ * options, for who loads many.
  * Throws a usage failure that lists everything that is wrong, a line each, with its place.
  */
-export async function loadBackup(nameOrPath: string, options: LoadOptions): Promise<LoadedBackup> {
+export async function loadBackup(
+  nameOrPath: string,
+  options: LoadOptions,
+  overrides = readOverrides(options.env, options.set),
+): Promise<LoadedBackup> {
   const file = await findConfig(nameOrPath, options);
-  const overrides = readOverrides(options.env, options.set);
   const chain = await readChain(file, options, overrides.values.get(keys.extends.id));
   return settleBackup(chain, overrides, { name: backupName(file), file }, options);
 }

@@ -40,7 +40,7 @@ const prefix = "RCLONE_BACKUPS_";
 /** The overrides of `--set section.key=value` and, below them, of RCLONE_BACKUPS_SECTION_KEY. */
 export function readOverrides(env: Environment, set: readonly string[]): Overrides {
   const overrides: Found = { values: new Map(), policies: new Map(), problems: [] };
-  for (const variable of ours(env)) readVariable(variable, overrides);
+  readEnvironment(env, overrides);
   for (const text of set) readSet(text, overrides);
   return overrides;
 }
@@ -56,48 +56,35 @@ const policyPrefix = `${prefix}POLICIES_`;
 
 const byName = new Map(allKeys.map((key) => [environmentName(key), key]));
 
-type Variable = readonly [name: string, text: string];
-
-/** Of environments that many configurations are loaded with: to go through one is slow. */
-const variables = new WeakMap<Environment, readonly Variable[]>();
-
-/** The variables of an environment that override a key or a policy, or seem to. */
-function ours(env: Environment): readonly Variable[] {
-  let found = variables.get(env);
-  if (found === undefined) {
-    found = Object.entries(env).flatMap(([name, text]): Variable[] =>
-      text === undefined || !name.startsWith(prefix) || reservedEnvironment.includes(name)
-        ? []
-        : [[name, text]],
+function readEnvironment(env: Environment, { values, policies, problems }: Found): void {
+  for (const [name, text] of Object.entries(env)) {
+    if (text === undefined || !name.startsWith(prefix) || reservedEnvironment.includes(name))
+      continue;
+    const key = byName.get(name);
+    const where = `environment ${name}`;
+    if (key !== undefined) {
+      values.set(key.id, { key, text, origin: where, where });
+      continue;
+    }
+    if (name.startsWith(policyPrefix)) {
+      const policy = name.slice(policyPrefix.length).toLowerCase();
+      const problem = policyNameProblem(policy);
+      if (problem === undefined) policies.set(policy, { text, origin: where, where });
+      else problems.push({ where, ...problem });
+      continue;
+    }
+    const near = suggest(
+      name,
+      [...byName.keys(), ...reservedEnvironment].filter((known) => nearEnough(name, known)),
     );
-    variables.set(env, found);
+    problems.push({
+      where,
+      message: `expected ${prefix}SECTION_KEY with a known section and key, found another name`,
+      hint: name.startsWith(`${prefix}RETENTION_`)
+        ? retentionHint
+        : (didYouMean(near) ?? "unset it"),
+    });
   }
-  return found;
-}
-
-function readVariable([name, text]: Variable, { values, policies, problems }: Found): void {
-  const key = byName.get(name);
-  const where = `environment ${name}`;
-  if (key !== undefined) {
-    values.set(key.id, { key, text, origin: where, where });
-    return;
-  }
-  if (name.startsWith(policyPrefix)) {
-    const policy = name.slice(policyPrefix.length).toLowerCase();
-    const problem = policyNameProblem(policy);
-    if (problem === undefined) policies.set(policy, { text, origin: where, where });
-    else problems.push({ where, ...problem });
-    return;
-  }
-  const near = suggest(
-    name,
-    [...byName.keys(), ...reservedEnvironment].filter((known) => nearEnough(name, known)),
-  );
-  problems.push({
-    where,
-    message: `expected ${prefix}SECTION_KEY with a known section and key, found another name`,
-    hint: name.startsWith(`${prefix}RETENTION_`) ? retentionHint : (didYouMean(near) ?? "unset it"),
-  });
 }
 
 /** The common prefix is long, so that every name would be near every other: it doesn't count. */

@@ -14,8 +14,6 @@ export interface BulkSource {
   readonly location: string;
   /** What rclone needs in its environment to show the versions of a time. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whether the system reads ahead by itself, so that rclone need not on its way to a directory of this machine. */
-  readonly onThisMachine: boolean;
 }
 
 /** One copy: a place, and a list of the paths to copy from it. */
@@ -146,7 +144,7 @@ function copyArgs(request: CopyRequest, tuning: Tuning): string[] {
     ...(request.list === undefined ? ["--fast-list"] : ["--files-from-raw", request.list]),
     ...(request.keepExisting ? ["--ignore-existing"] : []),
     ...(request.anew === true ? ["--ignore-times"] : []),
-    ...(request.staged === undefined ? [] : stagedFlags(request.staged, request.source)),
+    ...(request.staged === undefined ? [] : stagedFlags(request.staged)),
     // rclone 1.60 leaves a file whose checksum was wrong, and takes it for good when it tries again.
     ...["--retries", "1"],
     // Names that differ only in their Unicode form are two files.
@@ -165,11 +163,9 @@ function copyArgs(request: CopyRequest, tuning: Tuning): string[] {
  * A temporary name and room set aside for each file cost a tenth of the time of small files. Nobody sees
  * a half file here: it lacks its size or time, and rclone copies it again.
  */
-function stagedFlags({ inPlace, fresh }: Staged, { onThisMachine }: BulkSource): string[] {
+function stagedFlags({ inPlace, fresh }: Staged): string[] {
   return [
     "--local-no-preallocate",
-    // So does a buffer between two files of one machine.
-    ...(onThisMachine ? ["--buffer-size", "0"] : []),
     ...(inPlace === true ? ["--inplace"] : []),
     // Nothing there has to be looked at.
     ...(fresh ? ["--no-check-dest"] : []),

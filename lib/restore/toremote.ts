@@ -171,11 +171,7 @@ async function copyAll(work: RestoreWork, todo: PlanSpool, destination: string):
     await mkdir(files, { recursive: true });
     const into = systemPath(files);
     await fetchPage({ work, parts: work.scratch, into, onFetched, total: byHand }, batch);
-    for (const [path, reason] of await copy(
-      { location: files, env: {}, onThisMachine: true },
-      undefined,
-      true,
-    ))
+    for (const [path, reason] of await copy({ location: files, env: {} }, undefined, true))
       reasons.set(path, reason);
     await rm(files, { recursive: true, force: true });
   }

@@ -1,7 +1,6 @@
 import * as v from "valibot";
+import { count } from "./count.ts";
 import { parseJson, readJson, writeJson } from "./jsonfile.ts";
-
-const count = v.object({ files: v.number(), bytes: v.number() });
 
 const mountIdentity = v.string();
 

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import * as v from "valibot";
 import { systemCode } from "../errors.ts";
 import { writeAtomically } from "./atomic.ts";
+import { isCount } from "./count.ts";
 import { runSchema } from "./record.ts";
 
 const lineSchema = v.omit(runSchema, ["warnings"]);
@@ -101,17 +102,6 @@ function hasTexts(value: object): boolean {
     typeof value.startedAt === "string" &&
     "finishedAt" in value &&
     typeof value.finishedAt === "string"
-  );
-}
-
-function isCount(value: unknown): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "files" in value &&
-    typeof value.files === "number" &&
-    "bytes" in value &&
-    typeof value.bytes === "number"
   );
 }
 

@@ -1,14 +1,12 @@
 import * as v from "valibot";
+import { count, isCount, type Count } from "../state/count.ts";
 import { readJson, writeJson, type ReadJson } from "../state/jsonfile.ts";
 import { formatFiles } from "../units/format.ts";
 import { dayOf, dayText } from "./days.ts";
 
-const count = v.object({ files: v.number(), bytes: v.number() });
 const moment = v.pipe(v.string(), v.isoTimestamp());
 
-interface Day {
-  readonly files: number;
-  readonly bytes: number;
+interface Day extends Count {
   /** Such as 2026-01-31. */
   readonly day: string;
 }
@@ -33,12 +31,7 @@ const schema = v.object({
 /** A schema of its own for each day would take most of the time that a status takes to read coverage. */
 function isDay(value: unknown): value is Day {
   return (
-    typeof value === "object" &&
-    value !== null &&
-    "files" in value &&
-    typeof value.files === "number" &&
-    "bytes" in value &&
-    typeof value.bytes === "number" &&
+    isCount(value) &&
     "day" in value &&
     typeof value.day === "string" &&
     v.ISO_DATE_REGEX.test(value.day)

@@ -1,6 +1,6 @@
 import * as v from "valibot";
+import { count } from "../../state/count.ts";
 
-const count = v.object({ files: v.number(), bytes: v.number() });
 const text = v.nullish(v.string());
 const file = v.object({ path: v.string(), reason: v.nullish(v.string()) });
 

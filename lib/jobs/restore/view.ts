@@ -81,8 +81,7 @@ function showsTimes(
   { asOf, allVersions, includeDeleted }: VersionChoice,
   target: string | undefined,
 ): HistoryView["bulk"] {
-  const onThisMachine = session.destinationPlace.store === "local";
-  const current: BulkSource = { location: session.destination, env: {}, onThisMachine };
+  const current: BulkSource = { location: session.destination, env: {} };
   // A remote can't be looked at as of a time and written to at once.
   const remote = found?.remote ?? onTheFly(session.destination, found?.crypts.length ?? 0);
   const readable = remote !== undefined && (target === undefined || !isOn(remote, target));
@@ -92,7 +91,6 @@ function showsTimes(
       : {
           location: session.destination,
           env: { [configVariable(remote, "version_at")]: asOf.toISOString() },
-          onThisMachine,
         };
   return ({ version, deleted }) => {
     if (asOf === undefined || allVersions) return version.end === "current" ? current : undefined;
@@ -118,14 +116,13 @@ function onTheFly(destination: string, crypts: number): string | undefined {
 /** Versions in dated directories, of which each is a place of its own. */
 async function inDirectories({ session }: OpenHistory): Promise<HistoryView["bulk"]> {
   const place = await historyOf(session);
-  const onThisMachine = session.destinationPlace.store === "local";
   const sources = new Map<string, BulkSource>();
   return ({ version: { stored } }) => {
     const known = sources.get(stored.id);
     if (known !== undefined || place === undefined) return known;
     const location =
       stored.id === currentId ? session.destination : below(place.location, stored.id);
-    const source = { location, env: {}, onThisMachine };
+    const source = { location, env: {} };
     sources.set(stored.id, source);
     return source;
   };
