@@ -6,8 +6,8 @@ import {
   parseCommand,
   processWorld,
   runCommand,
-  withCommonOptions,
   wholeNumber,
+  withCommonOptions,
   type CommandContext,
 } from "../lib/cli.ts";
 import { interrupted, usage, type Outcome } from "../lib/errors.ts";

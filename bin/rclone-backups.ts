@@ -8,8 +8,8 @@ import {
   parseCommand,
   processWorld,
   runCommand,
-  withCommonOptions,
   wholeNumber,
+  withCommonOptions,
   type CommandContext,
   type CommonOptions,
 } from "../lib/cli.ts";
