@@ -63,7 +63,7 @@ ${exitCodesHelp}`,
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   given: string | undefined,

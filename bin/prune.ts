@@ -50,7 +50,7 @@ ${exitCodesHelp}`,
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(name: string, options: Options, context: CommandContext): Promise<Outcome> {
   refuseWrongMix(options);

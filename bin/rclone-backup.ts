@@ -65,7 +65,7 @@ ${exitCodesHelp}`,
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   name: string | undefined,

@@ -289,4 +289,4 @@ program.addCommand(initCommand(name));
 program.addCommand(validateCommand(name));
 program.addCommand(completionCommand(name));
 
-await parseCommand(program);
+parseCommand(program);

@@ -43,7 +43,7 @@ ${exitCodesHelp}`,
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(options: Options, context: CommandContext): Promise<Outcome> {
   expectNoConfiguration(name, options);

@@ -51,7 +51,7 @@ ${exitCodesHelp}`,
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   args: readonly string[],

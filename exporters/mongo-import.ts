@@ -50,7 +50,7 @@ ${exitCodesHelp}`,
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   arg: string | undefined,

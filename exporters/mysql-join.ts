@@ -2,7 +2,7 @@
 import { parseCommand } from "../lib/cli.ts";
 import { joinCommand } from "../lib/commands/join.ts";
 
-await parseCommand(
+parseCommand(
   joinCommand({
     name: "mysql-join",
     splitter: "mysql-split",

@@ -58,7 +58,7 @@ const flags: Readonly<Record<string, string>> = {
   program: "--program",
 };
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   words: readonly string[],

@@ -2,7 +2,7 @@
 import { parseCommand } from "../lib/cli.ts";
 import { joinCommand } from "../lib/commands/join.ts";
 
-await parseCommand(
+parseCommand(
   joinCommand({
     name: "pg-join",
     splitter: "pg-split",

@@ -62,7 +62,7 @@ const flags: Readonly<Record<string, string>> = {
 
 type Options = ReturnType<typeof command.opts>;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   words: readonly string[],

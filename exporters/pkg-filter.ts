@@ -51,7 +51,7 @@ type Options = ReturnType<typeof command.opts>;
 /** More rules than this cost rclone minutes. */
 const manyRules = 10_000;
 
-await parseCommand(command);
+parseCommand(command);
 
 async function act(
   directories: readonly string[],

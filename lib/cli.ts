@@ -145,10 +145,22 @@ export function readDefinitions(read: (command: CommandUnknownOpts) => void): vo
   reader = read;
 }
 
-/** Parses the command line; a wrong one is told on stderr and exits with 2. */
-export async function parseCommand(command: CommandUnknownOpts): Promise<void> {
+/** Parses the command line and runs what it asks for; a wrong one is told on stderr and exits with 2. */
+export function parseCommand(command: CommandUnknownOpts): void {
   if (reader !== undefined) return reader(command);
+  void parse(command);
+}
+
+async function parse(command: CommandUnknownOpts): Promise<void> {
   const name = command.name();
+  // Node ends when nothing is left to wait for, with 0: a run that did not come to its end is no success.
+  const unfinished = (): void => {
+    process.exitCode = exitCodes.failed;
+    process.stderr.write(
+      `${name}: error: expected an end of the run, found none: a fault of the program\n`,
+    );
+  };
+  process.once("exit", unfinished);
   for (const each of [command, ...command.commands]) {
     const full = each === command ? name : `${name} ${each.name()}`;
     each.configureOutput({
@@ -168,6 +180,8 @@ export async function parseCommand(command: CommandUnknownOpts): Promise<void> {
     if (!(error instanceof Error && "exitCode" in error && typeof error.exitCode === "number"))
       throw error;
     process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  } finally {
+    process.off("exit", unfinished);
   }
 }
 

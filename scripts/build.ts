@@ -1,16 +1,18 @@
 /*
- * Makes dist/: the commands, compiled and each bundled with what it imports, split so that a command
- * loads only what its run needs; man pages and shell completions. Loading a hundred small files would cost every run 0.1 s.
+ * Makes dist/: the commands, each bundled with what it imports, split so that a command loads only what its run
+ * needs, as CommonJS, and compiled by this machine's V8; man pages and shell completions. docs/decisions.md says what each of that gains.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
+import { compiledDirectory, compileFiles } from "./build/compiled.ts";
 import { writeManual } from "./manual.ts";
 
-const target = "dist";
-const fresh = `${target}.new`;
+const dist = "dist";
+const fresh = `${dist}.new`;
+const target = "node20.19";
 
 const entryPoints = ["bin", "exporters"].flatMap((folder) =>
   readdirSync(folder)
@@ -18,29 +20,67 @@ const entryPoints = ["bin", "exporters"].flatMap((folder) =>
     .map((name) => join(folder, name)),
 );
 await rm(fresh, { recursive: true, force: true });
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   entryPoints,
   outbase: ".",
   outdir: fresh,
   chunkNames: "chunks/[name]-[hash]",
   bundle: true,
   splitting: true,
+  // The only format that esbuild splits.
   format: "esm",
   platform: "node",
-  target: "node20.19",
+  target,
   metafile: true,
+  write: false,
   // Its CommonJS build, which would be taken, loses its named exports.
   alias: { "hash-wasm": "hash-wasm/dist/index.esm.js" },
   logLevel: "warning",
-  // Bundled CommonJS packages ask for Node's own modules by require.
-  banner: {
-    js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
-  },
 });
+for (const { path, text } of outputFiles) {
+  const isCommand = basename(dirname(path)) !== "chunks";
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, await commonjs(text, isCommand));
+  if (isCommand) await chmod(path, 0o755);
+}
+await build({
+  entryPoints: ["scripts/build/load.ts"],
+  outfile: join(fresh, "load.js"),
+  bundle: true,
+  format: "cjs",
+  platform: "node",
+  target,
+});
+await writeFile(join(fresh, "package.json"), '{ "type": "commonjs" }\n');
+const chunks = outputFiles
+  .map(({ path }) => path)
+  .filter((path) => basename(dirname(path)) === "chunks");
+compileFiles(chunks, compiledDirectory(fresh));
 await writeFile(join(fresh, "THIRD-PARTY-LICENSES.txt"), licenses(Object.keys(metafile.inputs)));
 await writeManual(fresh);
-await rm(target, { recursive: true, force: true });
-await rename(fresh, target);
+await rm(dist, { recursive: true, force: true });
+await rename(fresh, dist);
+
+/** A module as a CommonJS one, strict as it was. The modules of a command are loaded by load.js. */
+async function commonjs(text: string, isCommand: boolean): Promise<string> {
+  const ownUrl = "ownUrl";
+  const banner = [
+    '"use strict";',
+    ...(text.includes("import.meta.url")
+      ? [`const ${ownUrl} = require("node:url").pathToFileURL(__filename).href;`]
+      : []),
+    ...(isCommand ? ['require = require("../load.js").requireFrom(__dirname, require);'] : []),
+  ];
+  const { code } = await transform(text, {
+    format: "cjs",
+    platform: "node",
+    target,
+    banner: banner.join(" "),
+    define: { "import.meta.url": ownUrl },
+    supported: { "dynamic-import": false },
+  });
+  return code;
+}
 
 /** The licences of the packages that are bundled, as they demand. */
 function licenses(inputs: readonly string[]): string {
