@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { listFiles } from "../lib/rclone/listing.ts";
+import { execa } from "execa";
 import { plainListing, storedBelow } from "../lib/stores/dir/stored.ts";
-import { quickStart, rclones } from "./helpers/rclones.ts";
-import { nastyNames, writeAt } from "./helpers/restoring.ts";
-import { makeSandbox, emptyPassword } from "./helpers/sandbox.ts";
+import { listStored } from "../lib/stores/dir/storedlisting.ts";
+import { makeBackup } from "./helpers/backups.ts";
+import { newRclone, quickStart, rclones } from "./helpers/rclones.ts";
+import { nastyNames, readTree, restoreJson, runRestore, writeAt } from "./helpers/restoring.ts";
+import { makeSandbox, emptyPassword, type Sandbox } from "./helpers/sandbox.ts";
+import { secretPath } from "./helpers/secretstore.ts";
 
 /* Listing what crypt has stored on this machine, and decrypting the names here, is what rclone would list. */
 
@@ -46,6 +50,7 @@ for (const rclone of rclones) {
       await writeFile(path.join(stored.location, "stranger"), "x");
       const scratch = path.join(box.root, `scratch${at}`);
       await mkdir(scratch);
+      assert.equal(stored.opaque, at === 0);
       const list = async (location: string, through?: typeof stored): Promise<string> => {
         const output = path.join(scratch, through === undefined ? "theirs" : "ours");
         const { complete } = await listFiles(
@@ -68,10 +73,37 @@ for (const rclone of rclones) {
       const theirs = await list("hidden:a");
       assert.equal(await list(stored.location, stored), theirs, JSON.stringify(more));
       assert.equal(theirs.trimEnd().split("\n").length, nastyNames.length + 1);
+      if (stored.opaque && rclone.version === "new") {
+        await strangeTimes(store);
+        await symlink("/nowhere", path.join(stored.location, "link"));
+        await writeFile(path.join(stored.location, "two\nlines\t5\t6"), "x");
+        const told = await list("hidden:a");
+        assert.notEqual(told, theirs);
+        const output = path.join(scratch, "found");
+        const request = { output, scratch, below: false, sortFrom: undefined, signal: undefined };
+        assert.equal(await listStored(stored, request), true);
+        assert.equal(await readFile(output, "latin1"), told);
+        // Only what lies below the top, in the order of what follows its name.
+        const deep = { ...request, below: true, sortFrom: 3 };
+        assert.equal(await listStored(stored, deep), true);
+        const lower = told
+          .split("\n")
+          .filter((line) => line.slice(0, line.indexOf("\t")).includes("/"))
+          .toSorted((a, b) => (`${a.slice(3)}\0${a}` < `${b.slice(3)}\0${b}` ? -1 : 1));
+        assert.deepEqual((await readFile(output, "latin1")).trimEnd().split("\n"), lower);
+      }
       await rename(store, `${store}.gone`);
       await assert.rejects(list(stored.location, stored), /expected a directory, found none/);
     }
   });
+}
+
+/** Sets times of what is stored: whole seconds, fractions of each length, long ago and far ahead. */
+async function strangeTimes(store: string): Promise<void> {
+  const { stdout } = await execa("find", [store, "-type", "f"]);
+  const times = ["0", "1600000000", "1600000000.1", "1600000000.120000001", "-1.5", "4102444800.5"];
+  for (const [at, file] of stdout.split("\n").entries())
+    await execa("touch", ["-d", `@${times[at % times.length]}`, file]);
 }
 
 function remote(options: Readonly<Record<string, string>>): unknown {
@@ -102,4 +134,66 @@ test("what rclone has to list by itself is left to it", () => {
     { ...crypt, remote: "missing:store" },
   ])
     assert.equal(remote(other), undefined, JSON.stringify(other));
+});
+
+/** A backup with dated directories of two nights, on this machine. */
+async function twoNights(
+  t: Parameters<typeof makeBackup>[0],
+): Promise<Sandbox & { between: string }> {
+  const box = await makeBackup(t, newRclone, {
+    default: { destination: "secret:data" },
+    history: { kind: "dir" },
+  });
+  await writeAt(box.source, "dir/file", "before", 1_600_000_000_123);
+  await writeAt(box.source, "other", "other", 1_600_000_000_123);
+  await box.expect(0);
+  const between = new Date().toISOString();
+  await writeAt(box.source, "dir/file", "after it", 1_600_000_001_000);
+  await box.expect(0);
+  return { ...box, between };
+}
+
+test("where find is not that of GNU, or complains, rclone lists", async (t) => {
+  const box = await twoNights(t);
+  for (const [at, body] of [
+    'for each; do [ "$each" != -printf ] || { echo "find: unknown: -printf" >&2; exit 1; }; done; exec /usr/bin/find "$@"',
+    'case "$*" in *-printf*) /usr/bin/find "$@" | head -n 1; echo "find: input/output error" >&2; exit 0;; esac; exec /usr/bin/find "$@"',
+    "exit 1",
+  ].entries()) {
+    const stub = path.join(box.bin, "find");
+    await writeFile(stub, `#!/bin/sh\n${body}\n`);
+    await chmod(stub, 0o755);
+    const out = path.join(box.root, `out${at}`);
+    const done = await restoreJson(box, ["home", "--as-of", box.between, "--to", out]);
+    assert.deepEqual([done.restored.files, done.failure_count, done.uncertain], [2, 0, 0]);
+    assert.equal((await readTree(out)).get("dir/file")?.content, "before");
+  }
+});
+
+test("a manifest whose stored bytes are damaged is told by rclone, not passed over", async (t) => {
+  const box = await twoNights(t);
+  const history = secretPath(box, "data.history", "directory");
+  const { stdout } = await execa("find", [history, "-maxdepth", "1", "-type", "f"]);
+  for (const file of stdout.split("\n")) {
+    const bytes = await readFile(file);
+    bytes[40] = (bytes[40] ?? 0) ^ 1;
+    await writeFile(file, bytes);
+  }
+  const args = ["home", "--as-of", box.between, "--to", path.join(box.root, "out")];
+  const { code, stderr } = await runRestore(box, args);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /history: expected to read the manifests of the runs, found rclone exit code/,
+  );
+});
+
+test("a directory of the store that can't be read is told, and nothing taken for deleted", async (t) => {
+  const box = await twoNights(t);
+  const closed = secretPath(box, "data/dir", "directory");
+  await chmod(closed, 0);
+  const args = ["home", "--as-of", box.between, "--to", path.join(box.root, "out")];
+  const { code, stderr } = await runRestore(box, args, { unprivileged: true });
+  assert.equal(code, 1);
+  assert.match(stderr, /history: expected a whole listing, found what can't be read/);
 });

@@ -10,6 +10,7 @@ import { rawFromBytes, rawFromText, type RawPath } from "../../units/rawpath.ts"
 import { Stopper } from "../stopper.ts";
 import type { DirContext } from "./context.ts";
 import { plainListing } from "./stored.ts";
+import { listStored } from "./storedlisting.ts";
 import type { PathFacts } from "./timeline.ts";
 import type { Known } from "./told.ts";
 
@@ -42,10 +43,10 @@ export async function* gatherFacts(
       context.destination,
       `${name}-there`,
       scope.path === "" ? [] : rulesFor(scope, false),
-      { whole: scope.path === "" },
+      { whole: scope.path === "", dated: false },
     ),
     list(context, context.history, `${name}-aside`, asideRules, {
-      ...{ whole: scope.path === "", sortFrom: idLength },
+      ...{ whole: scope.path === "", dated: true },
     }),
     learning,
   ]).finally(() => stopper.stop());
@@ -68,18 +69,24 @@ function rulesFor({ path, exactly }: Scope, anyTop: boolean): string[] {
 
 /**
  * Lists a place into a sorted file; an empty one where it does not exist. `whole`: the rules name
- * nothing, so that they also hold for encrypted names.
+ * nothing, so that they also hold for encrypted names. `dated`: it is that of the dated directories, beside which are manifests.
  */
 async function list(
   context: DirContext,
   location: string,
   name: string,
   rules: readonly string[],
-  { whole, sortFrom }: { readonly whole: boolean; readonly sortFrom?: number },
+  { whole, dated }: { readonly whole: boolean; readonly dated: boolean },
 ): Promise<string> {
   const { rclone, features, tuning, scratch, signal } = context;
   const stored = whole ? context.stored?.(location) : undefined;
   const output = join(scratch, `${name}.listing`);
+  const sortFrom = dated ? idLength : undefined;
+  // An older rclone tells whole seconds, and manifests have those.
+  if (stored?.opaque === true && features.fineTimes) {
+    if (await listStored(stored, { output, scratch, below: dated, sortFrom, signal }))
+      return output;
+  }
   const filterFile = join(scratch, `${name}.rules`);
   await writeScratch(filterFile, rules.map((rule) => `${rule}\n`).join(""));
   try {

@@ -33,27 +33,38 @@ export async function listRuns(
   tuning: Tuning,
   signal?: AbortSignal,
 ): Promise<readonly HistoryRun[]> {
-  const runs = new Map<string, HistoryRun>();
+  const names: string[] = [];
   const { code, lastError } = await runRclone(rclone, {
     args: topArgs(location, tuning),
     signal,
     onLine: (name) => {
-      const [, id = "", end] = /^([^./]+)(\/|\.intent\.gz|\.outcome\.gz)$/.exec(name) ?? [];
-      const run = parseRunId(id);
-      if (run === undefined) return;
-      const known = runs.get(id) ?? { ...run, directory: false, intent: false, outcome: false };
-      runs.set(id, {
-        ...known,
-        directory: known.directory || end === "/",
-        intent: known.intent || end === intentEnding,
-        outcome: known.outcome || end === outcomeEnding,
-      });
+      if (runName.test(name)) names.push(name);
     },
   });
-  if (code !== 0 && (code !== notFound || runs.size > 0))
+  if (code !== 0 && (code !== notFound || names.length > 0))
     throw failed(
       `history: expected a listing of the old versions, found rclone exit code ${code}: ${lastError ?? "no message"}`,
     );
+  return runsOf(names);
+}
+
+const runName = /^([^./]+)(\/|\.intent\.gz|\.outcome\.gz)$/;
+
+/** The runs that the names in the directory of old versions tell of, by number; directories end in a slash. */
+export function runsOf(names: Iterable<string>): readonly HistoryRun[] {
+  const runs = new Map<string, HistoryRun>();
+  for (const name of names) {
+    const [, id = "", end] = runName.exec(name) ?? [];
+    const run = parseRunId(id);
+    if (run === undefined) continue;
+    const known = runs.get(id) ?? { ...run, directory: false, intent: false, outcome: false };
+    runs.set(id, {
+      ...known,
+      directory: known.directory || end === "/",
+      intent: known.intent || end === intentEnding,
+      outcome: known.outcome || end === outcomeEnding,
+    });
+  }
   return [...runs.values()].toSorted((a, b) => a.number - b.number || (a.id < b.id ? -1 : 1));
 }
 

@@ -9,6 +9,10 @@ import { findStore } from "../find.ts";
 export interface StoredPlace {
   readonly location: string;
   readonly names: Names;
+  /** Options of each crypt on the way, outermost first. */
+  readonly crypts: readonly ReadonlyMap<string, string>[];
+  /** Whether what is ours has names of letters and digits alone, whatever the plain ones are. */
+  readonly opaque: boolean;
 }
 
 /** Options of crypt that leave what is listed as our own decryption tells it. */
@@ -32,7 +36,7 @@ export function storedBelow(
     const plain = type === "local" && [...options.keys()].every((key) => key === "type");
     const known = crypts.every((crypt) => [...crypt.keys()].every((key) => understood.has(key)));
     if (!plain || !known || crypts.length === 0 || !path.startsWith("/")) return undefined;
-    return { location: textFromRaw(path), names };
+    return { location: textFromRaw(path), names, crypts, opaque: crypts.every(hidesNames) };
   } catch (error) {
     // What can't be seen through, rclone may still list.
     if (error instanceof Failure) return undefined;
@@ -40,28 +44,42 @@ export function storedBelow(
   }
 }
 
+function hidesNames(crypt: ReadonlyMap<string, string>): boolean {
+  const encoding = crypt.get("filename_encoding") ?? "base32";
+  return (
+    (crypt.get("filename_encryption") ?? "standard") === "standard" &&
+    (crypt.get("directory_name_encryption") ?? "true") === "true" &&
+    encoding === "base32"
+  );
+}
+
 /** rclone's lines come in small pieces, and each time that names are decrypted costs as much as some of them. */
 const decodedAtOnce = 1024;
 
 /**
  * What a listing (`path TAB size TAB time`) of a stored place says of the plain files. What is not ours is
- * left out, as rclone does.
+ * left out, as rclone does. `told`: the time that stands there, as rclone tells it.
  */
 export async function* plainListing(
   names: Names,
   output: AsyncIterable<Uint8Array>,
+  told?: (time: string) => string,
 ): AsyncGenerator<Uint8Array> {
   let held: string[] = [];
   for await (const lines of linePages(output)) {
     held.push(...lines);
     if (held.length < decodedAtOnce) continue;
-    yield plainLines(names, held);
+    yield plainLines(names, held, told);
     held = [];
   }
-  if (held.length > 0) yield plainLines(names, held);
+  if (held.length > 0) yield plainLines(names, held, told);
 }
 
-function plainLines(names: Names, lines: readonly string[]): Buffer {
+function plainLines(
+  names: Names,
+  lines: readonly string[],
+  told: ((time: string) => string) | undefined,
+): Buffer {
   const paths = names.decode(lines.map((line) => rawFromBytes(line.slice(0, line.indexOf("\t")))));
   let text = "";
   for (const [at, line] of lines.entries()) {
@@ -70,7 +88,8 @@ function plainLines(names: Names, lines: readonly string[]): Buffer {
     const first = line.indexOf("\t");
     const second = line.indexOf("\t", first + 1);
     const size = names.plainSize(Number(line.slice(first + 1, second))) ?? 0;
-    text += `${path}\t${size}${line.slice(second)}\n`;
+    const time = line.slice(second + 1);
+    text += `${path}\t${size}\t${told === undefined ? time : told(time)}\n`;
   }
   return Buffer.from(text, "latin1");
 }

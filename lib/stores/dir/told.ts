@@ -16,6 +16,7 @@ import { rawFromBytes, type RawPath } from "../../units/rawpath.ts";
 import type { DirContext } from "./context.ts";
 import { fetchManifests } from "./fetch.ts";
 import { cutRuns, listRuns, manifestName, type HistoryRun } from "./runs.ts";
+import { listStoredRuns } from "./storedruns.ts";
 import type { KnownRun, Told } from "./timeline.ts";
 
 /** What the runs' manifests say, sorted by path on disk. */
@@ -35,7 +36,10 @@ export interface ToldLine extends Told {
  */
 export async function readTold(context: DirContext, name: string): Promise<Known> {
   const { rclone, history, tuning, scratch, signal } = context;
-  const found = await listRuns(rclone, history, tuning, signal);
+  const stored = context.stored?.(history);
+  const found =
+    (stored?.opaque === true ? await listStoredRuns(stored) : undefined) ??
+    (await listRuns(rclone, history, tuning, signal));
   const cut = new Set(cutRuns(found));
   const spool = new LineSpool(join(scratch, `${name}.told`));
   const manifests = await spoolManifests(context, found, spool);
