@@ -93,6 +93,9 @@ for (const rclone of rclones) {
         assert.deepEqual((await readFile(output, "latin1")).trimEnd().split("\n"), lower);
       }
       await rename(store, `${store}.gone`);
+      const gone = { output: path.join(scratch, "gone"), scratch, below: false };
+      const request = { ...gone, sortFrom: undefined, signal: undefined };
+      assert.equal(await listStored(stored, request), false);
       await assert.rejects(list(stored.location, stored), /expected a directory, found none/);
     }
   });
@@ -139,9 +142,10 @@ test("what rclone has to list by itself is left to it", () => {
 /** A backup with dated directories of two nights, on this machine. */
 async function twoNights(
   t: Parameters<typeof makeBackup>[0],
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Sandbox & { between: string }> {
   const box = await makeBackup(t, newRclone, {
-    default: { destination: "secret:data" },
+    default: { destination: "secret:data", ...settings },
     history: { kind: "dir" },
   });
   await writeAt(box.source, "dir/file", "before", 1_600_000_000_123);
@@ -159,15 +163,40 @@ test("where find is not that of GNU, or complains, rclone lists", async (t) => {
     'for each; do [ "$each" != -printf ] || { echo "find: unknown: -printf" >&2; exit 1; }; done; exec /usr/bin/find "$@"',
     'case "$*" in *-printf*) /usr/bin/find "$@" | head -n 1; echo "find: input/output error" >&2; exit 0;; esac; exec /usr/bin/find "$@"',
     "exit 1",
+    undefined,
   ].entries()) {
     const stub = path.join(box.bin, "find");
-    await writeFile(stub, `#!/bin/sh\n${body}\n`);
+    await writeFile(stub, body === undefined ? "#!/nowhere/sh\n" : `#!/bin/sh\n${body}\n`);
     await chmod(stub, 0o755);
     const out = path.join(box.root, `out${at}`);
     const done = await restoreJson(box, ["home", "--as-of", box.between, "--to", out]);
     assert.deepEqual([done.restored.files, done.failure_count, done.uncertain], [2, 0, 0]);
     assert.equal((await readTree(out)).get("dir/file")?.content, "before");
   }
+});
+
+test("what lies behind links in the store is listed where copy_links says so", async (t) => {
+  const box = await twoNights(t, { copy_links: "yes" });
+  const moved = secretPath(box, "data/dir", "directory");
+  await rename(moved, path.join(box.root, "elsewhere"));
+  await symlink(path.join(box.root, "elsewhere"), moved);
+  const { code, stdout, stderr } = await runRestore(box, ["home", "--list", "--as-of", "now"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /dir\/file/);
+});
+
+test("a manifest that can't be read is told by rclone", async (t) => {
+  const box = await twoNights(t);
+  const history = secretPath(box, "data.history", "directory");
+  const { stdout } = await execa("find", [history, "-maxdepth", "1", "-type", "f"]);
+  for (const file of stdout.split("\n")) await chmod(file, 0);
+  const args = ["home", "--as-of", box.between, "--to", path.join(box.root, "out")];
+  const { code, stderr } = await runRestore(box, args, { unprivileged: true });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /history: expected to read the manifests of the runs, found rclone exit code/,
+  );
 });
 
 test("a manifest whose stored bytes are damaged is told by rclone, not passed over", async (t) => {

@@ -95,7 +95,18 @@ test("kill -9 in the middle of 100,000 documents, and again: the rerun is right,
     world.command("mongo-import", [
       ...["--uri-file", world.uriFile, "--from", world.to, "--as", world.copy, "--json"],
     ]);
-  // Of many windows of files, this one is read last.
+  const stopped = world.start("mongo-import", [
+    ...["--uri-file", world.uriFile, "--from", world.to, "--as", world.copy],
+  ]);
+  const copied = world.client.db(world.copy).collection("docs");
+  const ended = stopped.done.then(() => true);
+  while ((await copied.countDocuments({}, { limit: 1 })) === 0)
+    assert.ok(!(await Promise.race([ended, sleep(20, false)])), "it ended before it was stopped");
+  stopped.kill("SIGINT");
+  assert.equal((await stopped.done).code, 130);
+  assert.ok((await copied.countDocuments()) < 100_000, "it was stopped in the middle");
+  await world.client.db(world.copy).dropDatabase();
+  // Of many packs of files, this one is read last.
   const last = world.names().at(-1) ?? "";
   const file = path.join(world.to, last);
   const content = await readFile(file);

@@ -4,7 +4,8 @@ import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test } from "node:test";
 import { BSON } from "mongodb";
-import { storedCollections, storedFiles } from "../lib/documents/stored.ts";
+import { storedCollections } from "../lib/documents/stored.ts";
+import { storedFiles } from "../lib/documents/storedfiles.ts";
 import { startMongo } from "./helpers/ferretdb.ts";
 import {
   everyId,
@@ -121,7 +122,10 @@ test("options come back: capped with its order, validator, collation, view", asy
   }).find(({ metadata }) => metadata.capped);
   assert.ok(stored !== undefined);
   await writeFile(path.join(capped, "order.txt"), `${order.toReversed().join("\n")}\n`);
-  assert.deepEqual([...storedFiles(stored)], order.toReversed());
+  assert.deepEqual(
+    [...storedFiles({ directory: stored.directory, capped: true })],
+    order.toReversed(),
+  );
   await writeFile(path.join(capped, "order.txt"), `${order.join("\n")}\n`);
 
   const result = await world.import();

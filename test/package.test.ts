@@ -34,11 +34,12 @@ test("the tarball holds every command, the documents and nothing of the workshop
     const text = await readFile(path.join(projectRoot, file), "utf8");
     assert.match(text, /^#!\/usr\/bin\/env node\n/, `${name} has no first line for node`);
   }
-  for (const file of ["package.json", "README.md", "CHANGELOG.md", "LICENSE"]) {
+  const own = ["dist/package.json", "dist/load.js"];
+  for (const file of [...own, "package.json", "README.md", "CHANGELOG.md", "LICENSE"]) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
   for (const folder of [
-    ...["dist/bin/", "dist/chunks/", "dist/man/", "dist/completions/"],
+    ...["dist/bin/", "dist/chunks/", "dist/compiled/", "dist/man/", "dist/completions/"],
     ...["docs/", "etc/rclone-backups.example/"],
   ]) {
     assert.ok(

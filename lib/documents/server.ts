@@ -181,7 +181,7 @@ export function findRaw(
 ): FindCursor {
   return db
     .collection<RawFilter>(collection)
-    .find(filter, { ...options, raw: true, batchSize: pageDocuments });
+    .find(filter, { batchSize: pageDocuments, ...options, raw: true });
 }
 
 /**

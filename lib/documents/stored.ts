@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { failed, refused, systemCode } from "../errors.ts";
+import { failed, refused } from "../errors.ts";
 import { DocumentFiles } from "./files.ts";
 import { countDocuments, heldCollections, heldDatabases, isCollection } from "./held.ts";
 import { isUnfinished } from "./mark.ts";
 import { readMetadata, type Metadata } from "./metadata.ts";
-import { collectionPlace, metadataName, orderName, placeOf, runMark } from "./place.ts";
+import { collectionPlace, metadataName, placeOf, runMark } from "./place.ts";
 
 /** A collection as an export holds it. */
 export interface StoredCollection {
@@ -66,27 +66,4 @@ export function storedCollections(
   if (found.length === 0)
     throw failed(`--from: expected an export of mongo-export in ${root}, found none`);
   return found;
-}
-
-/** The files of a collection's documents; of a capped one in the order of its documents. */
-export function* storedFiles({ metadata, directory, files }: StoredCollection): Generator<string> {
-  const ordered = metadata.capped ? readOrder(path.join(directory, orderName)) : [];
-  yield* ordered;
-  const done = new Set(ordered);
-  for (const shard of files.shards())
-    for (const name of files.names(shard)) {
-      const file = `${shard}/${name}`;
-      if (!done.has(file)) yield file;
-    }
-}
-
-function readOrder(file: string): readonly string[] {
-  try {
-    return readFileSync(file, "latin1").split("\n").slice(0, -1);
-  } catch (cause) {
-    throw failed(`cannot read ${file} (${systemCode(cause) ?? String(cause)})`, {
-      hint: "the order of a capped collection stands in it: bring it back from the backup",
-      cause,
-    });
-  }
 }

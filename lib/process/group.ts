@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { failed } from "../errors.ts";
+import { Failure } from "../errors.ts";
 import { eachLine } from "./lines.ts";
 import { groupIsAlive } from "./members.ts";
 
@@ -30,6 +30,9 @@ export interface GroupOptions {
   readonly onStderr?: ((line: string) => void) | undefined;
 }
 
+/** Thrown when a command can't be started. */
+export class NotStarted extends Failure {}
+
 export interface GroupResult {
   /** Undefined when a signal ended the child. */
   readonly code: number | undefined;
@@ -45,7 +48,7 @@ const drainFor = 500;
 /**
  * Runs a command in a process group of its own, so that it and all its children can be ended
  * together and a Ctrl-C on the terminal reaches us alone.
- * Throws a failed failure when the command can't be started, and what a callback or the write of
+ * Throws NotStarted when the command can't be started, and what a callback or the write of
  * standard output throws, after the group was ended.
  */
 export async function runGroup(options: GroupOptions): Promise<GroupResult> {
@@ -103,9 +106,11 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
     const result = await child;
     for (const output of await outputs) if (output.status === "rejected") throw output.reason;
     if (pid === undefined)
-      throw failed(`${file}: expected a program that can be started, found none`, {
-        cause: result,
-      });
+      throw new NotStarted(
+        "failed",
+        `${file}: expected a program that can be started, found none`,
+        { cause: result },
+      );
     return { code: result.exitCode, signal: result.signal };
   } finally {
     options.signal?.removeEventListener("abort", end);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { cachedDataVersionTag, setFlagsFromString } from "node:v8";
 import { Script } from "node:vm";
@@ -46,8 +46,12 @@ export function compileFiles(files: readonly string[], directory: string): void 
 /** By the digest of its source, so that a file somebody edited is compiled anew. */
 function readCompiled(directory: string, source: string): Buffer | undefined {
   const file = path.join(directory, digest(source).toString("hex"));
-  if (!existsSync(file)) return undefined;
-  const kept = readFileSync(file);
+  let kept: Buffer;
+  try {
+    kept = readFileSync(file);
+  } catch {
+    return undefined;
+  }
   const data = kept.subarray(digestLength);
   return digest(data).equals(kept.subarray(0, digestLength)) ? data : undefined;
 }

@@ -1,12 +1,11 @@
-import { setImmediate } from "node:timers/promises";
-import { idOf, isSound, type Value } from "../../documents/bson.ts";
+import { idOf } from "../../documents/bson.ts";
 import { hashContent } from "../../documents/content.ts";
 import { insertRaw } from "../../documents/insert.ts";
-import { writeKey, writeKeyOfDocument } from "../../documents/key.ts";
+import { writeKeyOfDocument } from "../../documents/key.ts";
+import { batches, bytesOf, copyKey, type DocumentPack } from "../../documents/pack.ts";
 import { documentPath } from "../../documents/place.ts";
-import { storedFiles } from "../../documents/stored.ts";
+import { documentPacks } from "../../documents/reading.ts";
 import type { DocumentTable } from "../../documents/table.ts";
-import { DocumentWindow } from "../../documents/window.ts";
 import type { Target } from "./target.ts";
 import type { MongoWorld } from "./world.ts";
 
@@ -25,76 +24,51 @@ const batchDocuments = 2000;
 const batchBytes = 8_000_000;
 /** So many messages wait for their answers. */
 const atOnce = 2;
-/** Bytes that are read before they are sent: few at first, so that the server has something to do. */
-const firstWindow = 2_097_152;
-/** Room for the largest document, 16 MiB and what a server adds of its own. */
-const lastWindow = 20_971_520;
-/** So many files are read before the answers of the server get a turn. */
-const filesAtOnce = 100;
 
 /**
  * Inserts the documents of an export that the server does not hold, and returns how many: files are read while those
  * before them are inserted. Throws what the driver throws.
  */
 export async function insertStored(inserting: Inserting, world: MongoWorld): Promise<number> {
-  const sender = new Sender(inserting, world);
-  let window = new DocumentWindow(firstWindow);
-  let sending = Promise.resolve();
-  const send = async (): Promise<void> => {
-    await sending;
-    sending = sender.send(window);
-    // Thrown where it is awaited.
-    sending.catch(() => {});
-    window = new DocumentWindow(Math.min(window.capacity * 2, lastWindow));
-  };
   const { stored } = inserting.target;
+  const sender = new Sender(inserting, world);
+  const source = { directory: stored.directory, capped: stored.metadata.capped };
+  const stop = new AbortController();
+  let sending = Promise.resolve();
   try {
-    let looked = 0;
-    for (const file of storedFiles(stored)) {
-      looked += 1;
-      if (looked % filesAtOnce === 0) {
-        await setImmediate();
-        world.signal.throwIfAborted();
-      }
-      let bytes = window.read(stored.files, file);
-      while (bytes === "full" && !(window.isEmpty && window.capacity >= lastWindow)) {
-        await send();
-        bytes = window.read(stored.files, file);
-      }
-      take(bytes === "full" ? undefined : bytes, file, window, inserting);
+    const signal = AbortSignal.any([world.signal, stop.signal]);
+    for await (const pack of documentPacks(source, signal)) {
+      for (const file of pack.damaged)
+        inserting.onProblem(`${file}: expected a document of that name, found a damaged file`);
+      const missing = takeMissing(pack, inserting.table);
+      await sending;
+      sending = sender.send(pack, missing);
+      // Thrown where it is awaited; nothing more need be read then.
+      sending.catch(() => stop.abort());
     }
-    await send();
-  } finally {
-    await sending.catch(() => {});
+  } catch (error) {
+    await sending;
+    throw error;
   }
   await sending;
   return sender.inserted;
 }
 
-const key = new Uint32Array(4);
-const content = new Uint32Array(4);
-
-/** Keeps a document that is as its file's name says, and is not on the server. */
-function take(
-  bytes: Uint8Array | undefined,
-  file: string,
-  window: DocumentWindow,
-  { table, onProblem }: Inserting,
-): void {
-  const id = bytes === undefined ? undefined : idOfSound(bytes);
-  if (bytes === undefined || id === undefined || documentPath(id) !== file) {
-    onProblem(`${file}: expected a document of that name, found a damaged file`);
-    return;
+/** Which documents of a pack are not on the server; they count as there from now on. */
+function takeMissing(pack: DocumentPack, table: DocumentTable): Uint32Array {
+  const key = new Uint32Array(4);
+  const content = new Uint32Array(4);
+  const missing = new Uint32Array(pack.count);
+  let count = 0;
+  for (let index = 0; index < pack.count; index += 1) {
+    copyKey(pack, index, key);
+    if (table.find(key) >= 0) continue;
+    hashContent(bytesOf(pack, index), content);
+    table.set(key, content, false);
+    missing[count] = index;
+    count += 1;
   }
-  writeKey(id, key);
-  if (table.find(key) >= 0) return;
-  hashContent(bytes, content);
-  table.set(key, content, false);
-  window.keep(id, bytes);
-}
-
-function idOfSound(bytes: Uint8Array): Value | undefined {
-  return isSound(bytes) ? idOf(bytes) : undefined;
+  return missing.subarray(0, count);
 }
 
 /** Sends documents, some messages at once. */
@@ -108,7 +82,7 @@ class Sender {
     this.#world = world;
   }
 
-  async send(window: DocumentWindow): Promise<void> {
+  async send(pack: DocumentPack, indexes: Uint32Array): Promise<void> {
     const { server, stored } = this.#inserting.target;
     const ordered = stored.metadata.capped;
     const most = {
@@ -117,7 +91,7 @@ class Sender {
     };
     const waiting = new Set<Promise<void>>();
     try {
-      for (const batch of window.batches(ordered, most)) {
+      for (const batch of batches(pack, indexes, ordered, most)) {
         const sent = this.#sendBatch(batch, ordered).finally(() => waiting.delete(sent));
         waiting.add(sent);
         // An answer that is an error is thrown by who waits for it.

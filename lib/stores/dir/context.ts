@@ -18,6 +18,19 @@ export interface DirContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * Where the files of a location lie, if they can be listed and read without rclone just as rclone would: through links, it goes by itself,
+ * and where it tells whole seconds, manifests have those.
+ */
+export function readableHere(
+  { stored, features, tuning }: DirContext,
+  location: string,
+): StoredPlace | undefined {
+  if (tuning.copyLinks || !features.fineTimes) return undefined;
+  const place = stored?.(location);
+  return place?.opaque === true ? place : undefined;
+}
+
 /** A place below a location. */
 export function below(location: string, path: string): string {
   return location.endsWith(":") || location.endsWith("/")

@@ -8,7 +8,7 @@ import { onlyRules } from "../../rclone/exact.ts";
 import { listFiles, LocationMissing } from "../../rclone/listing.ts";
 import { rawFromBytes, rawFromText, type RawPath } from "../../units/rawpath.ts";
 import { Stopper } from "../stopper.ts";
-import type { DirContext } from "./context.ts";
+import { readableHere, type DirContext } from "./context.ts";
 import { plainListing } from "./stored.ts";
 import { listStored } from "./storedlisting.ts";
 import type { PathFacts } from "./timeline.ts";
@@ -82,10 +82,9 @@ async function list(
   const stored = whole ? context.stored?.(location) : undefined;
   const output = join(scratch, `${name}.listing`);
   const sortFrom = dated ? idLength : undefined;
-  // An older rclone tells whole seconds, and manifests have those.
-  if (stored?.opaque === true && features.fineTimes) {
-    if (await listStored(stored, { output, scratch, below: dated, sortFrom, signal }))
-      return output;
+  const here = whole ? readableHere(context, location) : undefined;
+  if (here !== undefined) {
+    if (await listStored(here, { output, scratch, below: dated, sortFrom, signal })) return output;
   }
   const filterFile = join(scratch, `${name}.rules`);
   await writeScratch(filterFile, rules.map((rule) => `${rule}\n`).join(""));

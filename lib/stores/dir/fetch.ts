@@ -5,11 +5,11 @@ import { LineSpool } from "../../process/spool.ts";
 import { copyExactArgs } from "../../rclone/files.ts";
 import { runRclone } from "../../rclone/run.ts";
 import { rawFromText } from "../../units/rawpath.ts";
-import type { DirContext } from "./context.ts";
+import { readableHere, type DirContext } from "./context.ts";
 import { fetchStored } from "./storedruns.ts";
 
 /**
- * Fetches manifests of runs, all in one call of rclone where they aren't on this machine, and returns the local directory that holds
+ * Fetches manifests of runs, all in one call of rclone where we can't read them by ourselves, and returns the local directory that holds
  * them under their names. One that vanished meanwhile is not there. Throws when rclone fails.
  */
 export async function fetchManifests(
@@ -19,8 +19,8 @@ export async function fetchManifests(
   const directory = join(context.scratch, "manifests");
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if (names.length === 0) return directory;
-  const stored = context.stored?.(context.history);
-  if (stored?.opaque === true && (await fetchStored(stored, names, directory, context.signal)))
+  const stored = readableHere(context, context.history);
+  if (stored !== undefined && (await fetchStored(stored, names, directory, context.signal)))
     return directory;
   const list = new LineSpool(join(context.scratch, "manifests.list"));
   for (const name of names) list.write(rawFromText(name));

@@ -11,7 +11,7 @@ export interface StoredPlace {
   readonly names: Names;
   /** Options of each crypt on the way, outermost first. */
   readonly crypts: readonly ReadonlyMap<string, string>[];
-  /** Whether what is ours has names of letters and digits alone, whatever the plain ones are. */
+  /** Whether names are encrypted, of files and of directories, so that what is none of ours does not decrypt. */
   readonly opaque: boolean;
 }
 

@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
 import { interrupted } from "../../errors.ts";
-import { runGroup } from "../../process/group.ts";
+import { NotStarted, runGroup } from "../../process/group.ts";
 import { sortLines } from "../../process/sort.ts";
 import { plainListing, type StoredPlace } from "./stored.ts";
 
@@ -17,26 +16,28 @@ export interface StoredListing {
 
 /**
  * Lists the plain files of a place whose names are opaque into a sorted file, as listFiles does, by find(1), which takes a
- * sixth of the time. Returns false where find is not that of GNU, or had anything to tell: rclone should be asked then,
+ * sixth of the time. Returns false where find isn't there, is not that of GNU, or had anything to tell: rclone should be asked then,
  * which says what is wrong. Throws interrupted(), and what sorting throws.
  */
 export async function listStored(
   { location, names }: StoredPlace,
   { output, scratch, below, sortFrom, signal }: StoredListing,
 ): Promise<boolean> {
-  if (!existsSync(location)) return false;
   let told = false;
-  const { code } = await runGroup({
+  const listing = runGroup({
     command: [
-      ...["find", "-P", ".", "-mindepth", below ? "2" : "1", "-type", "f"],
+      ...["find", "-P", `${location}/.`, "-mindepth", below ? "2" : "1", "-type", "f"],
       ...["-printf", "%P\\t%s\\t%TY-%Tm-%TdT%TH:%TM:%TS\\n"],
     ],
-    cwd: location,
     env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
     signal,
     takeStdout: async (lines) =>
       sortLines(plainListing(names, lines, asRclone), output, scratch, { from: sortFrom, signal }),
     onStderr: () => (told = true),
+  });
+  const { code } = await listing.catch((error: unknown) => {
+    if (error instanceof NotStarted) return { code: undefined };
+    throw error;
   });
   if (signal?.aborted) throw interrupted("stopped by a signal while files were listed");
   return code === 0 && !told;

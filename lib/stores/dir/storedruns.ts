@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { open, readdir, stat } from "node:fs/promises";
+import { open, readdir, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { decryptContent } from "../../crypt/content.ts";
 import { cryptKeys } from "../../crypt/keys.ts";
@@ -53,28 +52,47 @@ export async function fetchStored(
   }
 }
 
+const pieceLength = 262_144;
+
 async function decryptFile(
   { location, names, crypts }: StoredPlace,
   name: string,
   target: string,
 ): Promise<void> {
   const file = path.join(location, textFromRaw(names.encode(rawFromText(name), "file")));
-  let storedSize: number;
+  const stored = await openIfThere(file);
+  if (stored === undefined) return;
   try {
-    storedSize = (await stat(file)).size;
+    let storedSize = (await stored.stat()).size;
+    let content: AsyncIterable<Uint8Array> = piecesOf(stored);
+    for (const crypt of crypts.filter(encryptsContent).toReversed()) {
+      content = decryptContent(content, cryptKeys(crypt), { storedSize });
+      storedSize = decryptedSize(storedSize) ?? 0;
+    }
+    const written = await open(target, "w", 0o600);
+    try {
+      for await (const piece of content) await written.writeFile(piece);
+    } finally {
+      await written.close();
+    }
+  } finally {
+    await stored.close();
+  }
+}
+
+async function openIfThere(file: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(file);
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return;
+    if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
-  let content: AsyncIterable<Uint8Array> = createReadStream(file);
-  for (const crypt of crypts.filter(encryptsContent).toReversed()) {
-    content = decryptContent(content, cryptKeys(crypt), { storedSize });
-    storedSize = decryptedSize(storedSize) ?? 0;
-  }
-  const written = await open(target, "w", 0o600);
-  try {
-    for await (const piece of content) await written.writeFile(piece);
-  } finally {
-    await written.close();
+}
+
+async function* piecesOf(file: FileHandle): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(pieceLength), 0, pieceLength);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
   }
 }

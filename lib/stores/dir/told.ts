@@ -13,7 +13,7 @@ import { linePages } from "../../manifest/textpages.ts";
 import { sortFile } from "../../process/sort.ts";
 import { LineSpool } from "../../process/spool.ts";
 import { rawFromBytes, type RawPath } from "../../units/rawpath.ts";
-import type { DirContext } from "./context.ts";
+import { readableHere, type DirContext } from "./context.ts";
 import { fetchManifests } from "./fetch.ts";
 import { cutRuns, listRuns, manifestName, type HistoryRun } from "./runs.ts";
 import { listStoredRuns } from "./storedruns.ts";
@@ -36,9 +36,9 @@ export interface ToldLine extends Told {
  */
 export async function readTold(context: DirContext, name: string): Promise<Known> {
   const { rclone, history, tuning, scratch, signal } = context;
-  const stored = context.stored?.(history);
+  const stored = readableHere(context, history);
   const found =
-    (stored?.opaque === true ? await listStoredRuns(stored) : undefined) ??
+    (stored === undefined ? undefined : await listStoredRuns(stored)) ??
     (await listRuns(rclone, history, tuning, signal));
   const cut = new Set(cutRuns(found));
   const spool = new LineSpool(join(scratch, `${name}.told`));

@@ -1,0 +1,34 @@
+import { setImmediate } from "node:timers/promises";
+import { DocumentFiles } from "./files.ts";
+import type { DocumentPack } from "./pack.ts";
+import { readPacks } from "./readpacks.ts";
+import type { DocumentSource } from "./storedfiles.ts";
+
+/** Starting a thread takes longer than reading so many files. */
+const fewest = 10_000;
+
+/**
+ * The documents of a collection in packs, in the order in which they are to be inserted: read in a thread where they are many.
+ * Throws what reading throws, and the signal's reason.
+ */
+export async function* documentPacks(
+  source: DocumentSource,
+  signal: AbortSignal,
+): AsyncGenerator<DocumentPack> {
+  const { packsByThread } = await import("./readthread.ts");
+  const packs = aboutHowMany(source) < fewest ? undefined : packsByThread(source, signal);
+  for await (const pack of packs ?? readPacks(source)) {
+    signal.throwIfAborted();
+    if (pack === undefined) await setImmediate();
+    else yield pack;
+  }
+}
+
+/** By some of its directories, into which a hash divides them. */
+function aboutHowMany({ directory }: DocumentSource): number {
+  const files = new DocumentFiles(directory);
+  const shards = files.shards();
+  const some = shards.slice(0, 32);
+  const inSome = some.reduce((sum, shard) => sum + files.names(shard).length, 0);
+  return some.length === 0 ? 0 : (inSome / some.length) * shards.length;
+}
