@@ -157,7 +157,7 @@ async function parse(command: CommandUnknownOpts): Promise<void> {
   const unfinished = (): void => {
     process.exitCode = exitCodes.failed;
     process.stderr.write(
-      `${name}: error: expected an end of the run, found none: a fault of the program\n`,
+      `${name}: error: expected an end of the run, found none: a fault of the program\n${name}: hint: run it again, and report it if it does the same\n`,
     );
   };
   process.once("exit", unfinished);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { listFiles } from "../lib/rclone/listing.ts";
 import { execa } from "execa";
+import { listFiles } from "../lib/rclone/listing.ts";
 import { plainListing, storedBelow } from "../lib/stores/dir/stored.ts";
 import { listStored } from "../lib/stores/dir/storedlisting.ts";
 import { makeBackup } from "./helpers/backups.ts";
@@ -185,37 +185,26 @@ test("what lies behind links in the store is listed where copy_links says so", a
   assert.match(stdout, /dir\/file/);
 });
 
-test("a manifest that can't be read is told by rclone", async (t) => {
-  const box = await twoNights(t);
-  const history = secretPath(box, "data.history", "directory");
-  const { stdout } = await execa("find", [history, "-maxdepth", "1", "-type", "f"]);
-  for (const file of stdout.split("\n")) await chmod(file, 0);
-  const args = ["home", "--as-of", box.between, "--to", path.join(box.root, "out")];
-  const { code, stderr } = await runRestore(box, args, { unprivileged: true });
-  assert.equal(code, 1);
-  assert.match(
-    stderr,
-    /history: expected to read the manifests of the runs, found rclone exit code/,
-  );
-});
-
-test("a manifest whose stored bytes are damaged is told by rclone, not passed over", async (t) => {
-  const box = await twoNights(t);
-  const history = secretPath(box, "data.history", "directory");
-  const { stdout } = await execa("find", [history, "-maxdepth", "1", "-type", "f"]);
-  for (const file of stdout.split("\n")) {
+const damages = {
+  "can't be read": async (file: string): Promise<void> => chmod(file, 0),
+  "is damaged where it is stored": async (file: string): Promise<void> => {
     const bytes = await readFile(file);
     bytes[40] = (bytes[40] ?? 0) ^ 1;
     await writeFile(file, bytes);
-  }
-  const args = ["home", "--as-of", box.between, "--to", path.join(box.root, "out")];
-  const { code, stderr } = await runRestore(box, args);
-  assert.equal(code, 1);
-  assert.match(
-    stderr,
-    /history: expected to read the manifests of the runs, found rclone exit code/,
-  );
-});
+  },
+};
+
+for (const [what, damage] of Object.entries(damages))
+  test(`a manifest that ${what} is told by rclone, not passed over`, async (t) => {
+    const box = await twoNights(t);
+    const history = secretPath(box, "data.history", "directory");
+    const { stdout } = await execa("find", [history, "-maxdepth", "1", "-type", "f"]);
+    for (const file of stdout.split("\n")) await damage(file);
+    const args = ["home", "--as-of", box.between, "--to", path.join(box.root, "out")];
+    const { code, stderr } = await runRestore(box, args, { unprivileged: true });
+    assert.equal(code, 1);
+    assert.match(stderr, /history: expected to read the manifests of the runs, found rclone exit/);
+  });
 
 test("a directory of the store that can't be read is told, and nothing taken for deleted", async (t) => {
   const box = await twoNights(t);

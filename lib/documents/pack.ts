@@ -2,7 +2,7 @@ import { type Value, types } from "./bson.ts";
 import type { DocumentFiles } from "./files.ts";
 import type { Key } from "./key.ts";
 
-/*
+/**
  * Documents of files that are read before they are inserted, in one piece of memory. They come from the directories in
  * the order of a hash; a server's index takes them in in half the time where they come in its own order.
  */
@@ -20,6 +20,7 @@ export interface DocumentPack {
 const packWords = 7;
 const ranksAt = 4;
 
+/** So many are enough, however short they are: whoever reads them in should hear of them. */
 const mostFiles = 100_000;
 
 /** Fills a pack. */
@@ -41,7 +42,7 @@ export class PackWriter {
     return this.#count === 0;
   }
 
-  /** Whether it is told of so many files that who waits for it should get it. */
+  /** Whether it holds as many files as it may. */
   get isLong(): boolean {
     return this.#count + this.#damaged.length >= mostFiles;
   }

@@ -15,13 +15,21 @@ export async function* documentPacks(
   source: DocumentSource,
   signal: AbortSignal,
 ): AsyncGenerator<DocumentPack> {
-  const { packsByThread } = await import("./readthread.ts");
-  const packs = aboutHowMany(source) < fewest ? undefined : packsByThread(source, signal);
-  for await (const pack of packs ?? readPacks(source)) {
+  for await (const pack of (await byThread(source, signal)) ?? readPacks(source)) {
     signal.throwIfAborted();
     if (pack === undefined) await setImmediate();
     else yield pack;
   }
+}
+
+/** Undefined where they are few, or there can be no thread. */
+async function byThread(
+  source: DocumentSource,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<DocumentPack> | undefined> {
+  if (aboutHowMany(source) < fewest) return undefined;
+  const { packsByThread } = await import("./readthread.ts");
+  return packsByThread(source, signal);
 }
 
 /** By some of its directories, into which a hash divides them. */
