@@ -64,13 +64,17 @@ async function act(
       hint: `rclone-restore ${name} --to DIRECTORY`,
     });
   const { parsePastMoment, timeZone } = await import("../lib/units/moment.ts");
-  const zone = timeZone(options.timeZone);
+  // Intl takes a while to tell the system's, and few times and few outputs want it.
+  if (options.timeZone !== undefined) timeZone(options.timeZone);
+  const zoned = {
+    now: new Date(),
+    get timeZone() {
+      return timeZone(options.timeZone);
+    },
+  };
   const choice: VersionChoice = {
     patterns,
-    asOf:
-      options.asOf === undefined
-        ? undefined
-        : parsePastMoment(options.asOf, { now: new Date(), timeZone: zone }),
+    asOf: options.asOf === undefined ? undefined : parsePastMoment(options.asOf, zoned),
     allVersions: options.allVersions === true,
     includeDeleted: options.includeDeleted === true,
   };
@@ -79,7 +83,7 @@ async function act(
   // rclone takes a while to tell its remotes. What goes wrong is told when it is needed.
   import("../lib/jobs/restore.ts").catch(() => {});
   const { session } = await opening;
-  const view = { timeZone: zone, toTerminal: context.terminal.resultsAreShown };
+  const view = Object.assign(zoned, { toTerminal: context.terminal.resultsAreShown });
   return options.to === undefined
     ? list(session, choice, view, options, context)
     : restore(session, { ...choice, target: options.to }, view, options, context);

@@ -36,9 +36,7 @@ interface Sodium {
  * what we know.
  */
 export async function openSecretBox(key: Uint8Array, most: number): Promise<SecretBox> {
-  const { default: wrapper } = await import("libsodium-wrappers");
-  await wrapper.ready;
-  const sodium = sodiumOf(wrapper);
+  const sodium = await loadSodium();
   const size = most + nonceLength + key.length;
   const address = sodium._malloc(size);
   const [nonceAt, keyAt] = [address + most, address + most + nonceLength];
@@ -60,6 +58,17 @@ export async function openSecretBox(key: Uint8Array, most: number): Promise<Secr
       sodium._free(address);
     },
   };
+}
+
+/** Loads libsodium beside other work, so that openSecretBox finds it loaded. Throws what that throws. */
+export async function prepareSecretBox(): Promise<void> {
+  await loadSodium();
+}
+
+async function loadSodium(): Promise<Sodium> {
+  const { default: wrapper } = await import("libsodium-wrappers");
+  await wrapper.ready;
+  return sodiumOf(wrapper);
 }
 
 function sodiumOf(wrapper: object): Sodium {

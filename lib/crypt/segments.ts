@@ -14,6 +14,12 @@ export interface Segments {
 /** Bytes of a batch; a longer segment than `longest` can't be ours. */
 const batchSize = 65_536;
 const longest = 4096;
+/** Marks control characters and the slash: in rclone's standard encoding no name holds them. */
+const inNoName = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === 0x2f || byte === 0x7f ? 1 : 0,
+);
+/** Bytes of names that become text with one call. */
+const textAtOnce = 512;
 
 /** What rclone calls standard: padded, encrypted with EME and written in an encoding. */
 export function standardSegments(
@@ -46,10 +52,12 @@ export function standardSegments(
     }
     const used = blocks.subarray(0, count);
     eme.decrypt(data.subarray(0, written), used);
+    const textOf = textReader(data.subarray(0, written));
     let at = 0;
     for (let message = 0; message < count; message += 1) {
       const next = at + aesBlock * (used[message] ?? 0);
-      plain[owners[message] ?? 0] = unpad(data, at, next);
+      const nameEnd = unpadded(data, at, next);
+      if (nameEnd > at) plain[owners[message] ?? 0] = fileName(textOf(at, nameEnd));
       at = next;
     }
     return end;
@@ -88,18 +96,33 @@ function batchEnd(stored: readonly string[], from: number): number {
   return end;
 }
 
-/** Takes the padding off; undefined where there is none or where it leaves no name of a file. */
-function unpad(data: Buffer, from: number, to: number): string | undefined {
+/**
+ * Reads text at rising places. That of several names at once, since the call costs more than the
+ * decryption of a name; not of many, since one that is kept keeps all of them in memory.
+ */
+function textReader(bytes: Buffer): (from: number, to: number) => string {
+  let text = "";
+  let start = 0;
+  let end = 0;
+  return (from, to) => {
+    if (to > end) {
+      start = from;
+      end = Math.max(to, from + textAtOnce);
+      text = bytes.toString("latin1", start, end);
+    }
+    return text.slice(from - start, to - start);
+  };
+}
+
+const fileName = (text: string): string | undefined =>
+  text === "." || text === ".." ? undefined : text;
+
+/** Where the text ends and its padding begins; -1 where there is no padding, or no name of a file. */
+function unpadded(data: Buffer, from: number, to: number): number {
   const padding = data[to - 1] ?? 0;
-  if (padding < 1 || padding > aesBlock) return undefined;
+  if (padding < 1 || padding > aesBlock) return -1;
   const end = to - padding;
-  for (let at = end; at < to; at += 1) if (data[at] !== padding) return undefined;
-  if (end === from) return undefined;
-  for (let at = from; at < end; at += 1) {
-    const byte = data[at] ?? 0;
-    // In rclone's standard encoding no name holds a control character or a slash.
-    if (byte < 0x20 || byte === 0x2f || byte === 0x7f) return undefined;
-  }
-  const name = data.toString("latin1", from, end);
-  return name === "." || name === ".." ? undefined : name;
+  for (let at = end; at < to; at += 1) if (data[at] !== padding) return -1;
+  for (let at = from; at < end; at += 1) if (inNoName[data[at] ?? 0] === 1) return -1;
+  return end;
 }

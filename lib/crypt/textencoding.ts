@@ -15,19 +15,44 @@ const digits64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 export const base32: TextEncoding = powerOfTwo(
   digits32,
   5,
+  (out, at, high, low) => {
+    out[at] = high >>> 12;
+    out[at + 1] = high >>> 4;
+    out[at + 2] = (high << 4) | (low >>> 16);
+    out[at + 3] = low >>> 8;
+    out[at + 4] = low;
+  },
   // Some stores change the case of names; rclone reads them nevertheless.
   digits32.toUpperCase(),
 );
 
 /** RFC 4648's base64 for URLs, without padding. */
-export const base64: TextEncoding = powerOfTwo(digits64, 6);
+export const base64: TextEncoding = powerOfTwo(digits64, 6, (out, at, high, low) => {
+  out[at] = high >>> 16;
+  out[at + 1] = high >>> 8;
+  out[at + 2] = high;
+  out[at + 3] = low >>> 16;
+  out[at + 4] = low >>> 8;
+  out[at + 5] = low;
+});
 
-function powerOfTwo(digits: string, bits: number, alias = ""): TextEncoding {
+/** Writes what eight digits stand for, given as the numbers of four and four, at `at`. */
+type PutEight = (out: Uint8Array, at: number, high: number, low: number) => void;
+
+function powerOfTwo(digits: string, bits: number, put: PutEight, alias = ""): TextEncoding {
   const values = new Int8Array(256).fill(-1);
   for (const alphabet of [digits, alias]) {
     for (let value = 0; value < alphabet.length; value += 1)
       values[alphabet.charCodeAt(value)] = value;
   }
+  /** Negative for what is no digit. */
+  const digit = (code = 0): number => values[code] ?? -1;
+  /** Negative where one of them is no digit. */
+  const four = (text: Uint8Array, at: number): number =>
+    (digit(text[at]) << (3 * bits)) |
+    (digit(text[at + 1]) << (2 * bits)) |
+    (digit(text[at + 2]) << bits) |
+    digit(text[at + 3]);
   return {
     encode(bytes) {
       let text = "";
@@ -52,8 +77,16 @@ function powerOfTwo(digits: string, bits: number, alias = ""): TextEncoding {
       let count = 0;
       let all = 0;
       let at = to;
-      for (let i = from; i < end; i += 1) {
-        const value = values[text[i] ?? 0] ?? -1;
+      let i = from;
+      for (; i + 8 <= end; i += 8) {
+        const high = four(text, i);
+        const low = four(text, i + 4);
+        all |= high | low;
+        put(out, at, high, low);
+        at += bits;
+      }
+      for (; i < end; i += 1) {
+        const value = digit(text[i]);
         all |= value;
         held = (held << bits) | value;
         count += bits;

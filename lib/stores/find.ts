@@ -2,6 +2,7 @@ import { cryptNames } from "../crypt/cryptnames.ts";
 import { prepareKeys } from "../crypt/keys.ts";
 import type { Names } from "../crypt/names.ts";
 import { plainNames, stackNames } from "../crypt/plainnames.ts";
+import { prepareSecretBox } from "../crypt/secretbox.ts";
 import { failed, usage } from "../errors.ts";
 import { parseLocation } from "../rclone/location.ts";
 import { combineUpstream, extend, remoteOptions, type ResolveContext } from "../rclone/resolve.ts";
@@ -57,7 +58,11 @@ export async function prepareStore(
     let text: string | undefined = location;
     for (let depth = 0; text !== undefined && depth <= deepest; depth += 1) {
       const next = parseLocation(text);
-      if (next.kind === "local") break;
+      if (next.kind === "local") {
+        // What is stored on this machine is decrypted here.
+        if (ready.length > 0) ready.push(prepareSecretBox());
+        break;
+      }
       const options = remoteOptions(next.name, next.onTheFly, next.parameters, context);
       const type = options.get("type") ?? "";
       if (type === "crypt") ready.push(prepareKeys(options));

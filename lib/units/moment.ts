@@ -115,7 +115,7 @@ function inRange(time: number): Date | undefined {
 const grammar =
   /^(?<date>\d{4}-\d\d-\d\d)(?:[T ](?<hour>\d\d?):(?<minute>\d\d)(?::(?<second>\d\d)(?:[.,](?<fraction>\d+))?)?)?(?: ?(?<zone>Z|UTC|[+-]\d\d:?\d\d))?$/i;
 
-function dated(text: string, { timeZone: zone }: MomentContext): Date | undefined {
+function dated(text: string, context: MomentContext): Date | undefined {
   const { date, hour, minute, second, fraction, zone: given } = grammar.exec(text)?.groups ?? {};
   if (date === undefined) return undefined;
   const midnight = Date.parse(`${date}T00:00:00Z`);
@@ -128,6 +128,7 @@ function dated(text: string, { timeZone: zone }: MomentContext): Date | undefine
     (Number(hour ?? 0) * 3600 + Number(minute ?? 0) * 60 + Number(second ?? 0)) * 1000 +
     Math.floor(Number(`0.${fraction ?? 0}`) * 1000);
   if (given !== undefined) return new Date(wall - givenOffset(given));
+  const zone = context.timeZone;
   if (hour === undefined) return new Date(firstInstant(wall, zone));
   const [only, another] = readings(wall, zone);
   if (only !== undefined && another === undefined) return new Date(only);
