@@ -12,7 +12,8 @@ export interface DocumentPack {
   readonly ends: Uint32Array<ArrayBuffer>;
   /** Of each, the key of its id, four words, and three by which they are sorted. */
   readonly words: Uint32Array<ArrayBuffer>;
-  readonly count: number;
+  /** The documents in the order in which they are to be inserted. */
+  readonly order: Uint32Array<ArrayBuffer>;
   /** Files that hold no document of their name. */
   readonly damaged: readonly string[];
 }
@@ -75,11 +76,13 @@ export class PackWriter {
     this.#damaged.push(file);
   }
 
-  /** What was written. Nothing may be written afterwards. */
-  finish(): DocumentPack {
+  /** What was written, in this order or about in that of the ids. Nothing may be written afterwards. */
+  finish(inOrder: boolean): DocumentPack {
+    const order = Uint32Array.from({ length: this.#count }, (_, index) => index);
+    if (!inOrder) sortByRank(order, this.#words);
     return {
       ...{ bytes: this.#bytes, ends: this.#ends, words: this.#words },
-      ...{ count: this.#count, damaged: this.#damaged },
+      ...{ order, damaged: this.#damaged },
     };
   }
 
@@ -99,16 +102,16 @@ export function bytesOf({ bytes, ends }: DocumentPack, index: number): Uint8Arra
   return bytes.subarray(ends[index], ends[index + 1]);
 }
 
-/** Some of a pack's documents in batches: as they are named, or about in the order of the ids. */
+/** The documents of a pack that `takes` wants, which is asked for each once, in batches. */
 export function* batches(
   pack: DocumentPack,
-  indexes: Uint32Array,
-  inOrder: boolean,
+  takes: (index: number) => boolean,
   most: { readonly documents: number; readonly bytes: number },
 ): Generator<readonly Uint8Array[]> {
   let batch: Uint8Array[] = [];
   let length = 0;
-  for (const index of inOrder ? indexes : sorted(indexes, pack.words)) {
+  for (const index of pack.order) {
+    if (!takes(index)) continue;
     const each = bytesOf(pack, index);
     if (batch.length >= most.documents || (batch.length > 0 && length + each.length > most.bytes)) {
       yield batch;
@@ -120,8 +123,8 @@ export function* batches(
   if (batch.length > 0) yield batch;
 }
 
-function sorted(indexes: Uint32Array, words: Uint32Array): Uint32Array {
-  return indexes.toSorted((a, b) => {
+function sortByRank(indexes: Uint32Array, words: Uint32Array): void {
+  indexes.sort((a, b) => {
     const [x, y] = [a * packWords + ranksAt, b * packWords + ranksAt];
     return (
       (words[x] ?? 0) - (words[y] ?? 0) ||

@@ -8,7 +8,7 @@ import type { DocumentSource } from "./storedfiles.ts";
 const fewest = 10_000;
 
 /**
- * The documents of a collection in packs, in the order in which they are to be inserted: read in a thread where they are many.
+ * The documents of a collection in packs, in the order in which they are to be inserted: read in threads where they are many.
  * Throws what reading throws, and the signal's reason.
  */
 export async function* documentPacks(
@@ -28,8 +28,8 @@ async function byThread(
   signal: AbortSignal,
 ): Promise<AsyncGenerator<DocumentPack> | undefined> {
   if (aboutHowMany(source) < fewest) return undefined;
-  const { packsByThread } = await import("./readthread.ts");
-  return packsByThread(source, signal);
+  const { packsByThreads } = await import("./readthread.ts");
+  return packsByThreads(source, signal);
 }
 
 /** By some of its directories, into which a hash divides them. */

@@ -7,6 +7,8 @@ import { storedFiles, type DocumentSource } from "./storedfiles.ts";
 
 /** Bytes that are read before they are sent: few at first, so that the server has something to do. */
 const firstPack = 2_097_152;
+/** How much longer the next may be: as much as can be read while one is inserted. */
+const growth = 1.4;
 /** Room for the largest document, 16 MiB and what a server adds of its own. */
 const lastPack = 20_971_520;
 /** So many files are read before something else gets a turn. */
@@ -25,13 +27,13 @@ export function* readPacks(source: DocumentSource): Generator<DocumentPack | und
     if (looked % filesAtOnce === 0) yield undefined;
     let bytes = pack.read(files, file);
     while (pack.isLong || (bytes === "full" && !(pack.isEmpty && pack.capacity >= lastPack))) {
-      yield pack.finish();
-      pack = new PackWriter(Math.min(pack.capacity * 2, lastPack));
+      yield pack.finish(source.capped);
+      pack = new PackWriter(Math.min(Math.ceil(pack.capacity * growth), lastPack));
       bytes = pack.read(files, file);
     }
     keep(pack, file, bytes === "full" ? undefined : bytes);
   }
-  yield pack.finish();
+  yield pack.finish(source.capped);
   return "done";
 }
 

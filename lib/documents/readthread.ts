@@ -5,10 +5,12 @@ import {
   workerData,
   type MessagePort,
 } from "node:worker_threads";
+import { availableParallelism } from "node:os";
 import { Failure, failed, systemCode } from "../errors.ts";
 import type { DocumentPack } from "./pack.ts";
 import { readPacks } from "./readpacks.ts";
 import type { DocumentSource } from "./storedfiles.ts";
+import { inTurns } from "./inturns.ts";
 
 /*
  * A thread that reads files of documents while the main one sends them. This module is its program, too: whoever
@@ -32,13 +34,28 @@ interface Task extends DocumentSource {
 
 const ownTask = "rclone-backups: read files of documents";
 
-/** The packs of a collection, each read while the one before is worked on; undefined where this is TypeScript still, which threads don't run. */
-export function packsByThread(
+/** More would only wait for the server, and for memory. */
+const mostThreads = 2;
+
+/**
+ * The packs of a collection, read while others are worked on, by several threads where order does not matter;
+ * undefined where this is TypeScript still, which threads don't run.
+ */
+export function packsByThreads(
   source: DocumentSource,
   signal: AbortSignal,
 ): AsyncGenerator<DocumentPack> | undefined {
   if (import.meta.url.endsWith(".ts")) return undefined;
-  const task: Task = { task: ownTask, directory: source.directory, capped: source.capped };
+  const of = source.capped ? 1 : Math.min(availableParallelism(), mostThreads);
+  const shares = Array.from({ length: of }, (_, index) => ({ index, of }));
+  return inTurns(
+    (stopped) => shares.map((share) => packsByThread({ ...source, share }, stopped)),
+    signal,
+  );
+}
+
+function packsByThread(source: DocumentSource, signal: AbortSignal): AsyncGenerator<DocumentPack> {
+  const task: Task = { ...source, task: ownTask };
   return answersOf(new Worker(new URL(import.meta.url), { workerData: task }), signal);
 }
 
@@ -93,7 +110,7 @@ function serve(port: MessagePort, source: DocumentSource): void {
       while (next.done !== true && next.value === undefined) next = packs.next();
       const pack = next.done === true ? undefined : next.value;
       const answer: Answer = { pack };
-      const parts = pack === undefined ? [] : [pack.bytes, pack.ends, pack.words];
+      const parts = pack === undefined ? [] : [pack.bytes, pack.ends, pack.words, pack.order];
       port.postMessage(
         answer,
         parts.map(({ buffer }) => buffer),

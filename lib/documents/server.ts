@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import {
   MongoClient,
   MongoCompatibilityError,
@@ -200,6 +201,8 @@ export async function* pagesOf(
       more = cursor.hasNext();
       // Thrown where it is awaited.
       more.catch(() => {});
+      // The driver writes the question in a later turn, and whoever works on the page leaves it none.
+      await setImmediate();
       yield page;
     }
   } finally {

@@ -9,19 +9,28 @@ export interface DocumentSource {
   readonly directory: string;
   /** Whether their order is kept. */
   readonly capped: boolean;
+  /** One of several shares of them, counted from 0; all without it. Order is kept by none but all. */
+  readonly share?: Share;
+}
+
+export interface Share {
+  readonly index: number;
+  readonly of: number;
 }
 
 /** The files of a collection's documents; of a capped one in the order of its documents. */
-export function* storedFiles({ directory, capped }: DocumentSource): Generator<string> {
+export function* storedFiles({ directory, capped, share }: DocumentSource): Generator<string> {
   const ordered = capped ? readOrder(path.join(directory, orderName)) : [];
   yield* ordered;
   const done = new Set(ordered);
   const files = new DocumentFiles(directory);
-  for (const shard of files.shards())
+  for (const [at, shard] of files.shards().entries()) {
+    if (share !== undefined && at % share.of !== share.index) continue;
     for (const name of files.names(shard)) {
       const file = `${shard}/${name}`;
       if (!done.has(file)) yield file;
     }
+  }
 }
 
 function readOrder(file: string): readonly string[] {

@@ -40,9 +40,8 @@ export async function insertStored(inserting: Inserting, world: MongoWorld): Pro
     for await (const pack of documentPacks(source, signal)) {
       for (const file of pack.damaged)
         inserting.onProblem(`${file}: expected a document of that name, found a damaged file`);
-      const missing = takeMissing(pack, inserting.table);
       await sending;
-      sending = sender.send(pack, missing);
+      sending = sender.send(pack);
       // Thrown where it is awaited; nothing more need be read then.
       sending.catch(() => stop.abort());
     }
@@ -54,35 +53,20 @@ export async function insertStored(inserting: Inserting, world: MongoWorld): Pro
   return sender.inserted;
 }
 
-/** Which documents of a pack are not on the server; they count as there from now on. */
-function takeMissing(pack: DocumentPack, table: DocumentTable): Uint32Array {
-  const key = new Uint32Array(4);
-  const content = new Uint32Array(4);
-  const missing = new Uint32Array(pack.count);
-  let count = 0;
-  for (let index = 0; index < pack.count; index += 1) {
-    copyKey(pack, index, key);
-    if (table.find(key) >= 0) continue;
-    hashContent(bytesOf(pack, index), content);
-    table.set(key, content, false);
-    missing[count] = index;
-    count += 1;
-  }
-  return missing.subarray(0, count);
-}
-
 /** Sends documents, some messages at once. */
 class Sender {
   inserted = 0;
   readonly #inserting: Inserting;
   readonly #world: MongoWorld;
+  readonly #key = new Uint32Array(4);
+  readonly #content = new Uint32Array(4);
 
   constructor(inserting: Inserting, world: MongoWorld) {
     this.#inserting = inserting;
     this.#world = world;
   }
 
-  async send(pack: DocumentPack, indexes: Uint32Array): Promise<void> {
+  async send(pack: DocumentPack): Promise<void> {
     const { server, stored } = this.#inserting.target;
     const ordered = stored.metadata.capped;
     const most = {
@@ -91,12 +75,13 @@ class Sender {
     };
     const waiting = new Set<Promise<void>>();
     try {
-      for (const batch of batches(pack, indexes, ordered, most)) {
+      // While the server takes in a batch, the next is made out.
+      for (const batch of batches(pack, (index) => this.#takes(pack, index), most)) {
+        while (waiting.size >= (ordered ? 1 : atOnce)) await Promise.race(waiting);
         const sent = this.#sendBatch(batch, ordered).finally(() => waiting.delete(sent));
         waiting.add(sent);
         // An answer that is an error is thrown by who waits for it.
         sent.catch(() => {});
-        while (waiting.size >= (ordered ? 1 : atOnce)) await Promise.race(waiting);
         this.#inserting.onProgress(this.inserted);
         this.#world.signal.throwIfAborted();
       }
@@ -104,6 +89,16 @@ class Sender {
     } finally {
       await Promise.allSettled(waiting);
     }
+  }
+
+  /** Whether a document is not on the server; it counts as there from now on. */
+  #takes(pack: DocumentPack, index: number): boolean {
+    const { table } = this.#inserting;
+    copyKey(pack, index, this.#key);
+    if (table.find(this.#key) >= 0) return false;
+    hashContent(bytesOf(pack, index), this.#content);
+    table.set(this.#key, this.#content, false);
+    return true;
   }
 
   async #sendBatch(batch: readonly Uint8Array[], ordered: boolean): Promise<void> {
