@@ -65,11 +65,12 @@ async function act(
     });
   const { parsePastMoment, timeZone } = await import("../lib/units/moment.ts");
   // Intl takes a while to tell the system's, and few times and few outputs want it.
-  if (options.timeZone !== undefined) timeZone(options.timeZone);
+  let zone = options.timeZone === undefined ? undefined : timeZone(options.timeZone);
   const zoned = {
     now: new Date(),
     get timeZone() {
-      return timeZone(options.timeZone);
+      zone ??= timeZone();
+      return zone;
     },
   };
   const choice: VersionChoice = {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { inTurns } from "../lib/documents/inturns.ts";
@@ -53,23 +54,31 @@ test("what all give comes, each in its order", async () => {
   assert.deepEqual(over.toSorted(), ["a", "b", "c"]);
 });
 
-test("the first that fails ends the others", async () => {
+/** Waits until it is told to stop. */
+async function* waiting(signal: AbortSignal, over: string[]): AsyncGenerator<string> {
+  try {
+    yield "waits";
+    await once(signal, "abort");
+    signal.throwIfAborted();
+  } finally {
+    over.push("waiting");
+  }
+}
+
+test("the first that fails ends the others, those that wait too", async () => {
   const over: string[] = [];
-  const all = inTurns((signal) => [counting("a", 1e9, signal, over), failing()], never);
+  const all = inTurns((signal) => [waiting(signal, over), failing()], never);
   await assert.rejects(async () => {
     for await (const each of all) assert.ok(each);
   }, /expected a file, found none/);
-  assert.deepEqual(over, ["a"]);
+  assert.deepEqual(over, ["waiting"]);
 });
 
 test("who stops listening ends all of them, those that were not asked again too", async () => {
   const over: string[] = [];
-  const all = inTurns(
-    (signal) => [counting("a", 1e9, signal, over), counting("b", 1e9, signal, over)],
-    never,
-  );
+  const all = inTurns((signal) => [counting("a", 1e9, signal, over), waiting(signal, over)], never);
   for await (const each of all) if (each === "a3") break;
-  assert.deepEqual(over.toSorted(), ["a", "b"]);
+  assert.deepEqual(over.toSorted(), ["a", "waiting"]);
 });
 
 test("a signal ends them with its reason", async () => {

@@ -54,18 +54,18 @@ export function packsByThreads(
   );
 }
 
-function packsByThread(source: DocumentSource, signal: AbortSignal): AsyncGenerator<DocumentPack> {
-  const task: Task = { ...source, task: ownTask };
-  return answersOf(new Worker(new URL(import.meta.url), { workerData: task }), signal);
-}
-
 /** Who waits for an answer. */
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-async function* answersOf(worker: Worker, signal: AbortSignal): AsyncGenerator<DocumentPack> {
+async function* packsByThread(
+  source: DocumentSource,
+  signal: AbortSignal,
+): AsyncGenerator<DocumentPack> {
+  const task: Task = { ...source, task: ownTask };
+  const worker = new Worker(new URL(import.meta.url), { workerData: task });
   let waiting: Waiting | undefined;
   worker.on("message", (answer: Answer) => waiting?.resolve(answer));
   worker.on("error", (cause) =>

@@ -9,7 +9,7 @@ export interface DocumentSource {
   readonly directory: string;
   /** Whether their order is kept. */
   readonly capped: boolean;
-  /** One of several shares of them, counted from 0; all without it. Order is kept by none but all. */
+  /** One of several shares of them, counted from 0; all without it. */
   readonly share?: Share;
 }
 
@@ -21,11 +21,12 @@ export interface Share {
 /** The files of a collection's documents; of a capped one in the order of its documents. */
 export function* storedFiles({ directory, capped, share }: DocumentSource): Generator<string> {
   const ordered = capped ? readOrder(path.join(directory, orderName)) : [];
-  yield* ordered;
+  if (share === undefined || share.index === 0) yield* ordered;
   const done = new Set(ordered);
   const files = new DocumentFiles(directory);
-  for (const [at, shard] of files.shards().entries()) {
-    if (share !== undefined && at % share.of !== share.index) continue;
+  for (const shard of files.shards()) {
+    // By the name, which is a hash: another share may be listed when there are more or less directories.
+    if (share !== undefined && Number.parseInt(shard, 16) % share.of !== share.index) continue;
     for (const name of files.names(shard)) {
       const file = `${shard}/${name}`;
       if (!done.has(file)) yield file;

@@ -6,8 +6,8 @@ export const stagingPrefix = ".rclone-restore-";
 /** Bytes that a name can have on the file systems there are. */
 const longestName = 255;
 
-/** Whatever may be wrong with a path but lengths: a segment that is empty or made of dots, NUL, a name of our own. */
-const strange = /(?:^|\/)\.{0,2}(?:\/|$)|\0|^\.rclone-restore-/;
+/** Whatever may be wrong with a path but lengths: a segment that is empty or made of dots, NUL. */
+const strange = /(?:^|\/)\.{0,2}(?:\/|$)|\0/;
 
 /**
  * Why nothing is written under a path below the target; undefined when all is well. A store may hold
@@ -15,7 +15,8 @@ const strange = /(?:^|\/)\.{0,2}(?:\/|$)|\0|^\.rclone-restore-/;
  */
 export function whyRefused(path: RawPath): string | undefined {
   // Most paths; to take each of them apart takes longer than all else that is asked of it.
-  if (path.length <= longestName && !strange.test(path)) return undefined;
+  const common = path.length <= longestName && !strange.test(path);
+  if (common && !path.startsWith(stagingPrefix)) return undefined;
   if (path.startsWith("/")) return "expected a relative name, found an absolute one";
   for (const segment of path.split("/")) {
     if (segment === "") return "expected names between the slashes, found an empty one";

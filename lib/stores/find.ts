@@ -3,6 +3,7 @@ import { prepareKeys } from "../crypt/keys.ts";
 import type { Names } from "../crypt/names.ts";
 import { plainNames, stackNames } from "../crypt/plainnames.ts";
 import { prepareSecretBox } from "../crypt/secretbox.ts";
+import { encryptsContent } from "../crypt/sizes.ts";
 import { failed, usage } from "../errors.ts";
 import { parseLocation } from "../rclone/location.ts";
 import { combineUpstream, extend, remoteOptions, type ResolveContext } from "../rclone/resolve.ts";
@@ -47,25 +48,29 @@ export function findStore(
 
 /**
  * Makes the keys of the crypt remotes on the way, which takes a while, beside other work: findStore then
- * finds them made. Never throws: what is wrong, findStore tells.
+ * finds them made. Over a directory of this machine it also loads what decrypts there. Never throws: what is wrong, findStore
+ * tells, or whoever decrypts.
  */
 export async function prepareStore(
   location: string,
   context: Pick<ResolveContext, "remotes" | "env">,
 ): Promise<void> {
   const ready: Promise<void>[] = [];
+  let encrypted = false;
   try {
     let text: string | undefined = location;
     for (let depth = 0; text !== undefined && depth <= deepest; depth += 1) {
       const next = parseLocation(text);
       if (next.kind === "local") {
-        // What is stored on this machine is decrypted here.
-        if (ready.length > 0) ready.push(prepareSecretBox());
+        if (encrypted) ready.push(prepareSecretBox());
         break;
       }
       const options = remoteOptions(next.name, next.onTheFly, next.parameters, context);
       const type = options.get("type") ?? "";
-      if (type === "crypt") ready.push(prepareKeys(options));
+      if (type === "crypt") {
+        ready.push(prepareKeys(options));
+        encrypted ||= encryptsContent(options);
+      }
       text = type === "crypt" || transparent.has(type) ? options.get("remote") : undefined;
     }
   } catch {

@@ -78,12 +78,12 @@ class Sender {
       // While the server takes in a batch, the next is made out.
       for (const batch of batches(pack, (index) => this.#takes(pack, index), most)) {
         while (waiting.size >= (ordered ? 1 : atOnce)) await Promise.race(waiting);
+        this.#world.signal.throwIfAborted();
         const sent = this.#sendBatch(batch, ordered).finally(() => waiting.delete(sent));
         waiting.add(sent);
         // An answer that is an error is thrown by who waits for it.
         sent.catch(() => {});
         this.#inserting.onProgress(this.inserted);
-        this.#world.signal.throwIfAborted();
       }
       await Promise.all(waiting);
     } finally {
