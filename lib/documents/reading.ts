@@ -15,7 +15,7 @@ export async function* documentPacks(
   source: DocumentSource,
   signal: AbortSignal,
 ): AsyncGenerator<DocumentPack> {
-  for await (const pack of (await byThread(source, signal)) ?? readPacks(source)) {
+  for await (const pack of (await byThreads(source, signal)) ?? readPacks(source)) {
     signal.throwIfAborted();
     if (pack === undefined) await setImmediate();
     else yield pack;
@@ -23,7 +23,7 @@ export async function* documentPacks(
 }
 
 /** Undefined where they are few, or there can be no thread. */
-async function byThread(
+async function byThreads(
   source: DocumentSource,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<DocumentPack> | undefined> {

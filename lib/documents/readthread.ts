@@ -7,10 +7,10 @@ import {
 } from "node:worker_threads";
 import { availableParallelism } from "node:os";
 import { Failure, failed, systemCode } from "../errors.ts";
+import { inTurns } from "./inturns.ts";
 import type { DocumentPack } from "./pack.ts";
 import { readPacks } from "./readpacks.ts";
 import type { DocumentSource } from "./storedfiles.ts";
-import { inTurns } from "./inturns.ts";
 
 /*
  * A thread that reads files of documents while the main one sends them. This module is its program, too: whoever
