@@ -93,6 +93,31 @@ test("a remote made anew elsewhere is refused, and taken when that is allowed", 
   await backup.expect(0);
 });
 
+test("files of others at the destination are not what the last run left there", async (t) => {
+  const backup = await makeBackedUp(t, oldRclone, {}, manyFiles(3));
+  const disk = path.join(backup.store, "secret");
+  // As in the mount point of a disk that is not mounted.
+  await rename(disk, path.join(backup.store, "away"));
+  await put(backup, "NOT_MOUNTED");
+  const before = await backup.stored(disk);
+  const refused = await backup.report([], { code: 5 });
+  assert.match(refused.message ?? "", expectedThere);
+  assert.match(refused.message ?? "", /found only others/);
+  assert.deepEqual(await backup.stored(disk), before);
+  // Nor where no manifest tells what should be there.
+  await writeFile(path.join(await backup.stateDirectory(), "manifest.gz"), "damaged");
+  await backup.expect(5, { stderr: /found only others/ });
+  const again = await backup.report([], { code: 5 });
+  await backup.expect(0, { args: ["--allow-refused-plan", again.refused_plan ?? ""] });
+  assert.equal((await backup.stored()).length, 3);
+});
+
+test("a file that somebody adds at the destination is no reason to refuse", async (t) => {
+  const backup = await makeBackedUp(t, oldRclone, {}, manyFiles(3));
+  await put(backup, "!first of all");
+  await backup.expect(0);
+});
+
 test("a destination that the user changed on purpose is a first run", async (t) => {
   const backup = await makeBackedUp(t, oldRclone, {}, manyFiles(3));
   await backup.configure({ default: { destination: "secret:other" } });
@@ -110,6 +135,13 @@ test("what a failed run left at the destination is guarded too", async (t) => {
   await rm(path.join(backup.store, "secret"), { recursive: true });
   await backup.expect(5, { stderr: /destination: expected the 3 files that the last run left/ });
 });
+
+/** Puts a file at the destination, beside the backup. */
+async function put({ rclone, rcloneConf }: TestBackup, name: string): Promise<void> {
+  const args = ["--config", rcloneConf, "rcat", `secret:${name}`];
+  const { code, stderr } = await run(rclone.path, args, { input: "not of the backup" });
+  assert.equal(code, 0, stderr);
+}
 
 async function changePassword(backup: TestBackup): Promise<void> {
   const obscured = await run(backup.rclone.path, ["obscure", "another password"]);

@@ -21,11 +21,17 @@ export interface Judgement {
   readonly warnings: readonly string[];
 }
 
+const foundAt = {
+  missing: "no such directory",
+  empty: "nothing readable at its top",
+  foreign: "only others",
+};
+
 /** Judges a plan by the limits. `top` says what the destination's top looked like. */
 export function judge(
   plan: SyncPlan,
   limits: GuardLimits,
-  top: Top,
+  top: Top | "foreign",
   heldBefore: number,
 ): Judgement {
   const findings: Finding[] = [];
@@ -33,7 +39,7 @@ export function judge(
   if (top !== "files" && heldBefore > 0) {
     findings.push({
       kind: "destination-empty",
-      text: `destination: expected the ${formatFiles(heldBefore)} that the last run left there, found ${top === "missing" ? "no such directory" : "nothing readable at its top"} (a disk that is not mounted, a wrong password, a remote made anew?)`,
+      text: `destination: expected the ${formatFiles(heldBefore)} that the last run left there, found ${foundAt[top]} (a disk that is not mounted, a wrong password, a remote made anew?)`,
     });
   }
   if (plan.complete && plan.ownFiles === 0 && plan.ownHeld > 0) {

@@ -121,11 +121,12 @@ async function steps(run: Run, ending: Ending, preBegins: () => void): Promise<v
   if (await preCommand(run, preBegins)) await checkRequired(run);
   const { rclone, destination, tuning, world } = run.session;
   // Both ends at once: one is work on the source's disk, the other questions to the destination.
-  const [[top], look] = await together(
+  const [[there], look] = await together(
     together(lookForFiles(rclone, destination, tuning, world.signal), lookAtHistory(run)),
     archiveAndLook(run),
   );
-  const seen = await survey(run, (await mendHistory(run)) > 0 ? "files" : top, look);
+  const mended = (await mendHistory(run)) > 0;
+  const seen = await survey(run, mended ? { top: "files" } : there, look);
   ending.seen = seen;
   await decide(run, seen);
   await announce(run, seen);

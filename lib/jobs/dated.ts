@@ -35,7 +35,7 @@ export async function readyDated(held: Held, changes: boolean): Promise<void> {
   const before = record?.held ?? (await heldWithoutRecord(session, files));
   if ((await closeCut(held, history, changes)) || before === 0) return;
   const { rclone, destination, tuning, world } = session;
-  const top = await lookForFiles(rclone, destination, tuning, world.signal);
+  const { top } = await lookForFiles(rclone, destination, tuning, world.signal);
   if (top === "files") return;
   throw refused(
     `destination: expected ${formatFiles(before)} as the last run left, found ${top === "empty" ? "none" : "no such directory"}`,

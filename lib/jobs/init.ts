@@ -120,7 +120,8 @@ async function requireFree(
   if (section !== undefined) await readPlainConfig(rcloneConfig);
   await refuseOverlaps(session, historyPlace);
   const where = section === undefined ? target.destination : target.base;
-  if ((await lookForFiles(session.rclone, where, session.tuning, world.signal)) !== "files") return;
+  const { top } = await lookForFiles(session.rclone, where, session.tuning, world.signal);
+  if (top !== "files") return;
   throw usage(`--remote: expected an empty place, found files in ${where}`, {
     hint:
       section === undefined

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { failed } from "../errors.ts";
 import { parseEntry, type Entry } from "./entry.ts";
+import type { RawPath } from "../units/rawpath.ts";
 import type { Pages } from "./pages.ts";
 import { linePages } from "./textpages.ts";
 
@@ -14,4 +15,17 @@ export async function* readListing(file: string): Pages<Entry> {
       return entry;
     });
   }
+}
+
+/** Whether a listing file has a line of this path. */
+export async function listsPath(file: string, path: RawPath): Promise<boolean> {
+  const wanted = Buffer.from(`\n${path}\t`, "latin1");
+  let rest: Buffer = Buffer.from("\n");
+  const chunks: AsyncIterable<Buffer> = createReadStream(file, { highWaterMark: 1024 * 1024 });
+  for await (const chunk of chunks) {
+    const text = Buffer.concat([rest, chunk]);
+    if (text.includes(wanted)) return true;
+    rest = text.subarray(Math.max(0, text.length - wanted.length));
+  }
+  return false;
 }

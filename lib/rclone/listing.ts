@@ -100,6 +100,13 @@ async function listOnce(
 /** Whether there is anything below a location. */
 export type Top = "missing" | "empty" | "files";
 
+/** What a first look at a location found. */
+export interface FirstLook {
+  readonly top: Top;
+  /** The first file that was found, if there was any. */
+  readonly file?: string | undefined;
+}
+
 /**
  * Looks whether a location holds any file that can be read there; one is enough, so a wide
  * directory is not listed to its end. Directories alone are nothing: a disk made anew has some.
@@ -110,28 +117,28 @@ export async function lookForFiles(
   location: string,
   tuning: Tuning,
   signal?: AbortSignal,
-): Promise<Top> {
+): Promise<FirstLook> {
   const enough = new AbortController();
   const both = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-  let found = false;
+  let file: string | undefined;
   try {
     const { code, lastError } = await runRclone(rclone, {
       args: anyFileArgs(location, tuning),
       signal: both,
-      onLine: () => {
-        found = true;
+      onLine: (line) => {
+        file ??= line;
         enough.abort();
       },
     });
-    if (found) return "files";
-    if (code === notFound) return "missing";
+    if (file !== undefined) return { top: "files", file };
+    if (code === notFound) return { top: "missing" };
     if (code !== 0)
       throw failed(
         `destination: expected a listing, found rclone exit code ${code}: ${lastError ?? "no message"}`,
       );
-    return "empty";
+    return { top: "empty" };
   } catch (error) {
-    if (found && signal?.aborted !== true) return "files";
+    if (file !== undefined && signal?.aborted !== true) return { top: "files", file };
     throw error;
   }
 }

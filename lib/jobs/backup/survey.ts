@@ -2,7 +2,7 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { digestListing } from "../../manifest/digest.ts";
 import { DamagedManifest, readManifestHeader } from "../../manifest/manifest.ts";
-import type { Top } from "../../rclone/listing.ts";
+import type { FirstLook, Top } from "../../rclone/listing.ts";
 import { binding } from "../filterfile.ts";
 import {
   keepAll,
@@ -13,6 +13,7 @@ import {
   type Planned,
 } from "./planning.ts";
 import { checkRequired } from "./required.ts";
+import { holdsKnown } from "./known.ts";
 import { warn, type Run } from "./run.ts";
 import { lookAtSource, type SourceLook } from "./source.ts";
 import { requireSteadyMounts } from "./steady.ts";
@@ -20,7 +21,8 @@ import { tooLongText } from "./toolong.ts";
 
 /** What a run sees of both ends before it changes anything. */
 export interface Survey extends SourceLook {
-  readonly top: Top;
+  /** `foreign` where there are files, but none of those that the last run left there. */
+  readonly top: Top | "foreign";
   readonly planned: Planned;
   /** Digest of the listing. */
   readonly digest: string;
@@ -30,10 +32,13 @@ export interface Survey extends SourceLook {
  * Plans by one look at each end. Only where no manifest says what the destination holds is it
  * counted, by one dry run.
  */
-export async function survey(run: Run, top: Top, look: SourceLook): Promise<Survey> {
+export async function survey(run: Run, there: FirstLook, look: SourceLook): Promise<Survey> {
   if (look.tooLong.count > 0) warn(run, tooLongText(look.tooLong));
   const digest = await digestListing(look.listing.file);
-  const known = await plan(run, { ...look, digest, top });
+  let known = await plan(run, { ...look, digest, top: there.top });
+  const isForeign = !(await holdsKnown(run, there, look.listing, known));
+  if (isForeign) known = await planByDryRun(run, look.listing, look.filterFile);
+  const top: Survey["top"] = isForeign ? "foreign" : there.top;
   const planned = look.listing.complete ? known : keepAll(known);
   const seen = { ...look, digest, top, planned };
   await requireSteadyMounts(run, look.mountsBefore, look.mounts, seen);
@@ -61,7 +66,12 @@ export async function surveyAgain(run: Run, before: Survey): Promise<Survey> {
 
 async function plan(
   run: Run,
-  { listing, digest, top, filterFile }: Pick<Survey, "listing" | "digest" | "top" | "filterFile">,
+  {
+    listing,
+    digest,
+    top,
+    filterFile,
+  }: Pick<Survey, "listing" | "digest" | "filterFile"> & { readonly top: Top },
 ): Promise<Planned> {
   if (top !== "files") return planForEmpty(listing);
   if (await trusted(run)) {
