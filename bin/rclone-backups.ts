@@ -107,6 +107,12 @@ async function runAll(
       onLine: (from, line) => terminal.relay(from, line),
       onResult: (from, line) => terminal.result(`${from}: ${line}\n`),
       onStatus: notifier.status,
+      onWait: (text) => {
+        notifier.status(text);
+        // Whoever sits before it wants to know why nothing happens.
+        if (process.stderr.isTTY && options.quiet !== true) terminal.relay(name, text);
+        else terminal.detail(1, text);
+      },
     },
     processWorld(context),
   );

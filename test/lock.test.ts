@@ -88,6 +88,33 @@ test("while a live run holds the lock, another is told which at once", async (t)
   assert.equal((await refusal(take(t, file, { mode: "shared" }))).outcome, "skipped");
 });
 
+test("a live run is waited for where there is patience with it, until that ends or the wait is stopped", async (t) => {
+  const file = await lockFile(t);
+  const { holder } = await holdElsewhere(t, file);
+  const waited: string[] = [];
+  const stop = new AbortController();
+  const attempt = (ms: number, then: () => void): ReturnType<typeof acquireLock> =>
+    acquireLock(file, {
+      ...{ mode: "exclusive", command: "test", signal: stop.signal },
+      patience: {
+        with: ({ command }) => command === "elsewhere",
+        ms,
+        onWait: ({ command }) => {
+          waited.push(command);
+          then();
+        },
+      },
+    });
+  assert.match((await refusal(attempt(0, () => {}))).message, /another run holds .*elsewhere/);
+  assert.equal((await refusal(attempt(60_000, () => stop.abort()))).outcome, "interrupted");
+  assert.deepEqual(waited.splice(0), ["elsewhere", "elsewhere"]);
+  const freed = acquireLock(file, {
+    ...{ mode: "exclusive", command: "test" },
+    patience: { with: () => true, ms: 60_000, onWait: () => holder.kill("SIGKILL") },
+  });
+  await (await freed).release();
+});
+
 test("kill -9 of the holder frees the lock", async (t) => {
   const file = await lockFile(t);
   const { holder } = await holdElsewhere(t, file);

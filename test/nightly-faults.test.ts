@@ -78,6 +78,7 @@ test("500 configurations: in order, a few at once, and whatever some of them do,
       onLine: (name, line) => void lines.push(`${name}: ${line}`),
       onResult: async () => {},
       onStatus: () => {},
+      onWait: () => {},
     },
     {
       env: { ...box.env, RCLONE_BACKUPS_DEFAULTS: defaults },

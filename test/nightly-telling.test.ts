@@ -236,7 +236,8 @@ async function quick(t: TestContext, defaults: string, outcome: Outcome = "done"
       {
         ...{ names: [], set: [], passed: [], configDir: undefined, rcloneConfig: undefined },
         ...{ all: false, due: false, jobs: 1, dryRun: false, verify: true, start },
-        ...{ onLine: () => {}, onResult: async () => {}, onStatus: () => {}, ...changes },
+        ...{ onLine: () => {}, onResult: async () => {}, onStatus: () => {} },
+        ...{ onWait: () => {}, ...changes },
       },
       world,
     );
@@ -279,6 +280,61 @@ test("while another run hangs, what lasts is told by those that find it at work"
   const due = await run({ due: true });
   assert.deepEqual([due.outcome, due.message, tellsNothingNew(due)], ["skipped", undefined, true]);
   assert.equal(await told(), "missed home\n", "once");
+});
+
+test("a run waits for one that does not do its work, and gives way to one that does", async (t) => {
+  const { config, state, run } = await quick(t, "");
+  await writeFile(
+    path.join(config, "home.conf"),
+    "[default]\nsource = /srv\ndestination = secret:home\n",
+  );
+  await mkdir(path.join(state, "locks"), { mode: 0o700 });
+  const hold = async (command: string): ReturnType<typeof acquireLock> =>
+    acquireLock(path.join(state, "locks", "run.lock"), {
+      ...{ mode: "exclusive", command, now: () => new Date(at) },
+    });
+  for (const other of ["--due", "-n", "photos"]) {
+    const lock = await hold(`rclone-backups run ${other}`);
+    assert.equal((await run({ due: true })).outcome, "skipped", "it is asked again soon");
+    const told: string[] = [];
+    const night = await run({
+      onWait: (text) => {
+        told.push(text);
+        void lock.release();
+      },
+    });
+    assert.deepEqual([night.outcome, night.backups.length], ["done", 1]);
+    assert.equal(told.length, 1, told.join("\n"));
+    assert.match(told[0] ?? "", /^waiting for rclone-backups run .*, process \d+, at work since /);
+  }
+  const lock = await hold("rclone-backups run");
+  t.after(() => lock.release());
+  await assert.rejects(run(), isSkipped);
+});
+
+test("what a run calls itself tells others whether to wait for it", async (t) => {
+  const { config, state, run } = await quick(t, "");
+  for (const name of ["home", "photos"])
+    await writeFile(
+      path.join(config, `${name}.conf`),
+      `[default]\nsource = /srv\ndestination = secret:${name}\n[schedule]\ncron = 0 1 * * *\n`,
+    );
+  const called: string[] = [];
+  const start: Start = async () => {
+    const text = await readFile(path.join(state, "locks", "run.lock"), "utf8");
+    called.push(/"command":"([^"]*)"/.exec(text)?.[1] ?? "");
+    return { outcome: "done", document: undefined, lastLine: undefined };
+  };
+  const each = { start, jobs: 1 };
+  await run({ ...each, due: true, names: ["home"] });
+  await run({ ...each, all: true });
+  await run({ ...each, names: ["photos"] });
+  await run({ ...each, names: ["photos", "home"], dryRun: true });
+  const base = "rclone-backups run";
+  assert.deepEqual(
+    [...new Set(called)],
+    [`${base} --due home`, base, `${base} photos`, `${base} -n photos …`],
+  );
 });
 
 test("a configuration outside the directory runs as well as another, whatever the directory holds", async (t) => {

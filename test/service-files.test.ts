@@ -170,8 +170,10 @@ test("what runs when follows the schedules of the configurations", () => {
   ]);
   assert.deepEqual(cronLines(some).slice(-2), [
     "5 1 * * * exec /usr/bin/rclone-backups run",
-    "*/15 * * * * exec /usr/bin/rclone-backups run --due",
+    "6-59/15 * * * * exec /usr/bin/rclone-backups run --due",
   ]);
+  const late = cronLines({ ...some, at: { hour: 1, minute: 59 } });
+  assert.match(late.at(-1) ?? "", /^0-59\/15 /, "four times an hour, whatever the minute");
   assert.deepEqual(cronFiles({ ...plainOptions, scope: "user" }), []);
 });
 
@@ -265,7 +267,7 @@ test("a line of a crontab runs the command, percent signs and all", async (t) =>
   await writeFile(strange, await readFile(program, "utf8"), { mode: 0o755 });
   const [file] = cronFiles({ ...plainOptions, schedules: "all", command: [strange] });
   const [line = ""] = file?.text.trimEnd().split("\n").slice(-1) ?? [];
-  const [, command = ""] = /^\*\/15 \* \* \* \* root (.*)$/.exec(line) ?? [];
+  const [, command = ""] = /^1-59\/15 \* \* \* \* root (.*)$/.exec(line) ?? [];
   // cron ends a command at a percent sign, and takes the backslash before one away.
   assert.doesNotMatch(command, /(?<!\\)%/);
   const ran = await run("sh", ["-c", command.replaceAll(String.raw`\%`, "%")], {

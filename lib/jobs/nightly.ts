@@ -3,7 +3,7 @@ import pMap from "p-map";
 import { loadAll, type FoundConfig } from "../config/all.ts";
 import { Failure, firstOutcome, usage } from "../errors.ts";
 import { privateDirectory, stateRoot } from "../state/directory.ts";
-import { acquireLock, type Lock } from "../state/lock.ts";
+import type { Lock } from "../state/lock.ts";
 import { loadSettings } from "../suite/settings.ts";
 import { close, tellLasting, withProblem, type Night } from "./nightly/closing.ts";
 import { chooseDue, holding, scheduledTime, type Times } from "./nightly/due.ts";
@@ -14,14 +14,15 @@ import { Book } from "./nightly/book.ts";
 import { asFailure } from "./nightly/keeper.ts";
 import { Pings, endPing, startPing } from "./nightly/telling.ts";
 import { readBack } from "./nightly/readback.ts";
+import { takeRunLock } from "./nightly/runlock.ts";
 import type { World } from "./session.ts";
 
 /**
  * Runs all backups, or those that are due: several at once, each in a process of its own; then reads back
  * as much as the day's budget allows, and tells who wants to know. One that fails stops no other.
  * Throws a usage failure for wrong settings, for a name that means no file and where there is no
- * configuration at all; skipped while another run goes on, or where only what is due was asked for, ends
- * so without a word: that is asked again soon.
+ * configuration at all; skipped while another run goes on that is not waited for, or where only what is due was
+ * asked for, ends so without a word: that is asked again soon.
  */
 export async function nightly(options: NightOptions, world: World): Promise<NightResult> {
   const { env, cwd, isRoot, events } = world;
@@ -39,12 +40,7 @@ export async function nightly(options: NightOptions, world: World): Promise<Nigh
   const night = { options, world, settings, configs, root };
   let lock: Lock;
   try {
-    lock = await acquireLock(join(root, "locks", "run.lock"), {
-      mode: "exclusive",
-      command: "rclone-backups run",
-      signal: world.signal,
-      now: world.now,
-    });
+    lock = await takeRunLock(root, options, world);
   } catch (error) {
     if (!(error instanceof Failure) || error.outcome !== "skipped" || options.dryRun) throw error;
     return lockedOut(night, error);

@@ -63,7 +63,9 @@ function tableFile(runs: readonly PlannedRun[], options: ServiceOptions): Servic
 
 function line(run: PlannedRun, options: ServiceOptions, user: readonly string[]): string {
   const { hour, minute } = options.at ?? usualTime;
-  const times = run.every === "day" ? `${minute} ${hour} * * *` : "*/15 * * * *";
+  // A minute after the daily run, not at the same moment: that one takes along what is due.
+  const times =
+    run.every === "day" ? `${minute} ${hour} * * *` : `${(minute + 1) % 15}-59/15 * * * *`;
   // cron ends the command at a percent sign.
   return [times, ...user, command(run, options).replaceAll("%", String.raw`\%`)].join(" ");
 }

@@ -15,8 +15,19 @@ export interface LockOptions {
   readonly command: string;
   /** Milliseconds to wait for what a killed run left behind; default 30,000. */
   readonly orphanWaitMs?: number;
+  /** Live runs that are waited for, instead of giving way to them at once. */
+  readonly patience?: Patience;
   readonly signal?: AbortSignal | undefined;
   readonly now?: () => Date;
+}
+
+interface Patience {
+  /** Whether this one is waited for. */
+  readonly with: (holder: Holder) => boolean;
+  /** Milliseconds to wait for all of them together. */
+  readonly ms: number;
+  /** Called when the wait for one begins. */
+  readonly onWait: (holder: Holder) => void;
 }
 
 export interface Lock {
@@ -35,20 +46,26 @@ let serial = 0;
 /**
  * Takes the kernel's lock on `file`, which is made where it is missing and never deleted (a lock on a
  * deleted file keeps nobody out). The kernel frees it when the last process that has the descriptor
- * ends, however it ends. While a live run holds it: skipped() at once. While only a child of a dead run
- * does: waits for it, then skipped(). Throws failed() where locking is impossible, interrupted() when
+ * ends, however it ends. While a live run holds it: skipped(), at once unless there is patience with that run.
+ * While only a child of a dead run does: waits for it, then skipped(). Throws failed() where locking is impossible, interrupted() when
  * the signal is aborted.
  */
 export async function acquireLock(file: string, options: LockOptions): Promise<Lock> {
   const exclusive = options.mode === "exclusive";
   const fd = open(file);
   try {
-    const deadline = performance.now() + (options.orphanWaitMs ?? 30_000);
+    const orphanWaitMs = options.orphanWaitMs ?? 30_000;
+    const patientUntil = performance.now() + (options.patience?.ms ?? 0);
+    let deadline = performance.now() + orphanWaitMs;
     while (!(await flock(fd, exclusive, file))) {
       const [live] = liveHolders(file);
-      if (live !== undefined) throw held(live);
-      if (performance.now() >= deadline) throw orphaned(file);
-      await pause(options.signal);
+      if (live === undefined) {
+        if (performance.now() >= deadline) throw orphaned(file);
+        await pause(options.signal);
+      } else {
+        await outlast(live, file, options, patientUntil);
+        deadline = performance.now() + orphanWaitMs;
+      }
     }
   } catch (error) {
     closeSync(fd);
@@ -113,6 +130,26 @@ async function runFlock(
       reject(failed("the program flock was expected on PATH and not found", { hint, cause }));
     });
   });
+}
+
+/**
+ * Waits until a live run has let go, or throws skipped() where there is no patience with it. It only looks at the
+ * file meanwhile, since every attempt to take a lock starts a program.
+ */
+async function outlast(
+  live: Holder,
+  file: string,
+  { patience, signal }: LockOptions,
+  until: number,
+): Promise<void> {
+  if (patience?.with(live) !== true) throw held(live);
+  patience.onWait(live);
+  const isThere = (one: Holder): boolean =>
+    one.pid === live.pid && one.start === live.start && one.serial === live.serial;
+  while (liveHolders(file).some(isThere)) {
+    if (performance.now() >= until) throw held(live);
+    await pause(signal);
+  }
 }
 
 function held({ pid, command, since }: Holder): Failure {

@@ -69,6 +69,7 @@ export async function simulate(
           onLine: () => {},
           onResult: async () => {},
           onStatus: () => {},
+          onWait: () => {},
         },
         world,
       ),

@@ -26,6 +26,8 @@ export interface NightOptions {
   readonly onResult: (name: string, line: string) => Promise<void>;
   /** What it is at, for a service manager. */
   readonly onStatus: (text: string) => void;
+  /** Which other run it waits for. */
+  readonly onWait: (text: string) => void;
 }
 
 /** What a verification of the night did. */
