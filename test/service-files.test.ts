@@ -258,7 +258,24 @@ test("with a log, cron hears only that something was wrong", async (t) => {
   const bad = await go({ SAY: "broken", CODE: "1" });
   assert.deepEqual([bad.code, bad.stdout], [1, ""]);
   assert.equal(bad.stderr, `rclone-backups: exit code 1, see ${logFile}\n`);
-  assert.equal(await readFile(logFile, "utf8"), "done\nbroken\n");
+  const skipped = await go({ SAY: "skipped", CODE: "75" });
+  assert.deepEqual(
+    [skipped.code, skipped.stderr !== ""],
+    [75, true],
+    "a whole day is worth a mail",
+  );
+  assert.equal(await readFile(logFile, "utf8"), "done\nbroken\nskipped\n");
+
+  // Every quarter of an hour it is not.
+  const table = cronLines({ ...plainOptions, schedules: "all", logFile, command: [program] });
+  const [, command = ""] = /^\S+ \* \* \* \* (.*)$/.exec(table.at(-1) ?? "") ?? [];
+  const ended = async (code: string): Promise<unknown[]> => {
+    const result = await run("sh", ["-c", command], { env: { SAY: "", CODE: code } });
+    return [result.code, result.stdout, result.stderr];
+  };
+  assert.deepEqual(await ended("0"), [0, "", ""]);
+  assert.deepEqual(await ended("75"), [75, "", ""]);
+  assert.deepEqual(await ended("5"), [5, "", `rclone-backups: exit code 5, see ${logFile}\n`]);
 });
 
 test("a line of a crontab runs the command, percent signs and all", async (t) => {

@@ -70,12 +70,16 @@ function line(run: PlannedRun, options: ServiceOptions, user: readonly string[])
   return [times, ...user, command(run, options).replaceAll("%", String.raw`\%`)].join(" ");
 }
 
-/** With a log, cron's mail only says that something was wrong and where to read it. */
+/**
+ * With a log, cron's mail only says that something was wrong and where to read it. What is asked again in a
+ * quarter of an hour may well be skipped (75): that would be a mail each time.
+ */
 function command(run: PlannedRun, { command: program, logFile }: ServiceOptions): string {
   const words = shellWords([...program, ...run.args].map(plainText));
   if (logFile === undefined) return `exec ${words}`;
   const log = shellWords([plainText(logFile)]);
-  return `${words} >>${log} 2>&1 || { code=$?; echo ${shellWords(["rclone-backups: exit code"])} $code, see ${log} >&2; exit $code; }`;
+  const unless = run.every === "quarter" ? "[ $code -eq 75 ] || " : "";
+  return `${words} >>${log} 2>&1 || { code=$?; ${unless}echo ${shellWords(["rclone-backups: exit code"])} $code, see ${log} >&2; exit $code; }`;
 }
 
 function variables({ path, env }: ServiceOptions): [string, string][] {
