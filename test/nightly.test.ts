@@ -65,6 +65,24 @@ test("what can't be loaded is told beside the rest; nothing at all to run is tol
   assert.match(report.backups[0]?.message ?? "", /broken\.conf:3.*destinatoin/);
 });
 
+test("a backup finds what it extends in the directory that --config-dir names, also to be read back", async (t) => {
+  const nights = await makeNights(t);
+  await nights.setDefaults("VERIFY_BUDGET=1M\n");
+  await nights.write("home", { a: "a" });
+  await nights.writeConfig(
+    "common",
+    `[default]\nsource = ${nights.sourceOf("home")}\ndestination = secret:home\n`,
+  );
+  const file = path.join(nights.root, "home.conf");
+  await writeFile(file, "[default]\nextends = common\n");
+  const result = await nights.all(
+    ["run", "-v", "--config-dir", path.basename(nights.config), file],
+    { env: { RCLONE_BACKUPS_DIR: "" } },
+  );
+  assert.equal(result.code, 0, result.stderr);
+  assert.match(result.stdout, /^1 success; 1 B of 1 MiB read back today$/m);
+});
+
 test("two runs at once: the second is skipped; kill -9 takes all its backups along, and a rerun works", async (t) => {
   const nights = await makeNights(t);
   const slow = "[rclone]\nbwlimit = 100k\n";

@@ -54,7 +54,7 @@ export async function runCommandOf(
   options: Starting,
   world: ChildWorld,
 ): Promise<Child> {
-  const { start, passed, set, rcloneConfig, dryRun, onLine, onResult } = options;
+  const { start, passed, set, configDir, rcloneConfig, dryRun, onLine, onResult } = options;
   const results: Promise<void>[] = [];
   const child = await startOrFail(
     start,
@@ -62,6 +62,8 @@ export async function runCommandOf(
       ...passed,
       ...words,
       ...(dryRun ? [] : ["--json"]),
+      // It names the configurations that this one extends.
+      ...(configDir === undefined ? [] : ["--config-dir", configDir]),
       ...(rcloneConfig === undefined ? [] : ["--rclone-config", rcloneConfig]),
       ...set.flatMap((value) => ["--set", value]),
       file,
