@@ -52,7 +52,7 @@ const status: BackupStatus = {
     ...{ refused: undefined, suppressed: undefined, pausedSince: undefined },
     ...{ clockDoubt: undefined, trusted: undefined },
   },
-  ...{ verified: undefined, remarks: [] },
+  ...{ verified: undefined, unverified: [], remarks: [] },
 };
 
 const options = { host: "host", now: new Date(at) };
@@ -64,7 +64,7 @@ const raisedOf = (night: NightResult, ...backups: readonly BackupStatus[]): stri
 
 function verification(outcome: Outcome, message: string | undefined): NightVerification {
   return {
-    ...{ kind: "next", outcome, message, share: 0 },
+    ...{ kind: "next", outcome, message, share: 0, isTold: false, finishedAt: at },
     ...{ files: 0, bytes: 0, transactions: 0, differences: [] },
   };
 }
@@ -81,6 +81,9 @@ test("a verification that fails is told, beside the backup that went well", () =
     const verifications = [verification(outcome, "x")];
     assert.deepEqual(raisedOf(nightOf({ ...ran, verifications }), status), ["success home"]);
   }
+  const unverified = [{ kind: "next", at, outcome: "failed", message: "killed" }] as const;
+  const left = raisedOf(nightOf(ran), { ...status, unverified });
+  assert.deepEqual(left, ["success home", "failure home verification"], "not over by a mere run");
   const both = nightOf({
     ...ran,
     ...{ outcome: "partial", message: "2 files failed" },
@@ -175,8 +178,22 @@ test("skipped runs are counted by scheduled times, an interrupted one has not st
   const soon = attemptOf({ ...skipped, startedAt: "2026-01-31T09:00:00Z" }, plain, undefined);
   const later = attemptOf({ ...skipped, startedAt: "2026-02-01T02:50:00Z" }, soon, undefined);
   assert.deepEqual([plain.skippedRuns, soon.skippedRuns, later.skippedRuns], [1, 1, 2]);
-  const unread = { ...ran, verifications: [verification("usage", "x")] };
-  assert.equal(attemptOf(unread, undefined, undefined).outcome, "usage");
+});
+
+test("how verifications ended is remembered by their kinds, whatever the backup does later", () => {
+  const hash: NightVerification = { ...verification("done", undefined), kind: "hash" };
+  const unread = { ...ran, verifications: [hash, verification("usage", "x")] };
+  const first = attemptOf(unread, undefined, undefined);
+  assert.equal(first.outcome, "done");
+  const failed = { next: { at, outcome: "usage", message: "x" }, hash: { at, outcome: "done" } };
+  assert.deepEqual(first.verified, failed);
+  const skipped = { ...ran, verifications: [verification("skipped", "locked")] };
+  assert.deepEqual(attemptOf(skipped, first, undefined).verified, failed);
+  const rounds = [verification("done", undefined), verification("failed", "y")];
+  const second = attemptOf({ ...ran, verifications: rounds }, first, undefined);
+  assert.deepEqual(second.verified?.next, { at, outcome: "failed", message: "y" });
+  const third = attemptOf({ ...ran, verifications: [verification("difference", "z")] }, second, at);
+  assert.equal(third.verified?.next?.outcome, "difference");
 });
 
 test("what is skipped again for the same time is silent, until it does something", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -45,6 +45,42 @@ test("a good night is silent, one that fails stops no other, and the canary sing
   assert.deepEqual(asked.splice(0), ["/start", "/bad"]);
   const stored = await nights.runRclone(["lsf", "secret:two"]);
   assert.equal(stored.stdout, "b\nc\n");
+});
+
+test("a verification that fails is no good state until one succeeds, however the backups go", async (t) => {
+  const nights = await makeNights(t);
+  const { url, asked } = await listener(t);
+  await nights.setDefaults(`CANARY=${url}/good\nCANARY_FAIL=${url}/bad\n`);
+  const program = path.join(nights.root, "no-reading");
+  const refuse = "for word; do case $word in check | cat) echo broken >&2; exit 7 ;; esac; done";
+  await writeFile(program, `#!/bin/sh\n${refuse}\nexec '${nights.rclone.path}' "$@"\n`);
+  await chmod(program, 0o755);
+  await nights.addBackup("one", { a: Buffer.alloc(2000, "a") }, `[rclone]\nprogram = ${program}\n`);
+  await nights.addBackup("two", { b: "b" });
+  const bad = await nights.all(["run", "-v"]);
+  assert.equal(bad.code, 1, bad.stderr);
+  // What was reserved counts as spent, and nothing says that it was read.
+  assert.match(bad.stdout, /^one +success .*; not read back, 1: /m);
+  assert.match(bad.stdout, /; 1\.95 KiB of 1 GiB spent on reading back today$/m);
+  assert.deepEqual(asked.splice(0), ["/bad"]);
+
+  for (const words of [["two"], ["one", "--no-verify"]]) {
+    const part = await nights.all(["run", ...words]);
+    assert.equal(part.code, 0, part.stderr);
+    assert.deepEqual(asked.splice(0), []);
+  }
+  const status = await nights.all(["status"]);
+  assert.equal(status.code, 1, status.stdout);
+  assert.match(status.stdout, /^one +failed/m);
+  assert.match(status.stdout, /^one: reading back failed at 2/m);
+
+  await rm(program);
+  await symlink(nights.rclone.path, program);
+  const read = await nights.backup(["--verify", "all", "one"]);
+  assert.equal(read.code, 0, read.stderr);
+  assert.equal((await nights.all(["status"])).code, 0);
+  assert.equal((await nights.all(["run", "two"])).code, 0);
+  assert.deepEqual(asked.splice(0), ["/good"]);
 });
 
 test("what can't be loaded is told beside the rest; nothing at all to run is told too", async (t) => {

@@ -299,6 +299,55 @@ test("what run met before a backup began is told, until a run succeeds", async (
   assert.match(textOf(skipped), /^skipped 3 times in a row: no network/);
 });
 
+test("a verification that failed is told until one succeeds, or none is wanted any more", async (t) => {
+  const dir = await makeStateDir(t);
+  const hashed = "[verify]\nhash_every = 30d\n";
+  await dir.writeConfig("x", hashed);
+  const count = { files: 1, bytes: 1 };
+  const coverage = { version: 1, at: "2026-03-05T11:00:00Z", days: [] };
+  const sums = { total: count, never: count, uncoverable: { files: 0, bytes: 0 } };
+  const proved = async (complete: object): Promise<void> => {
+    const text = JSON.stringify({ ...coverage, ...sums, complete });
+    await dir.writeState("x", { record: good, files: { "coverage.json": text } });
+  };
+  const how = async (verified: Record<string, unknown>): Promise<unknown> => {
+    const attempt = { attemptedAt: "2026-03-04T15:00:00Z", outcome: "done", verified };
+    const status = await attempted(dir, attempt);
+    return [status.state, status.outcome, ...status.remarks.map(({ kind, text }) => [kind, text])];
+  };
+  const at = "2026-03-04T16:00:00Z";
+  const before = "2026-03-04T15:59:59Z";
+  await proved({ content: before, hash: before });
+  const failed = { at, outcome: "usage", message: "rclone is too old" };
+  const partial = { at, outcome: "partial", message: "1 could not be compared" };
+  const told = `reading back failed at ${at}: rclone is too old`;
+  const part = `comparing checksums was not complete at ${at}: 1 could not be compared`;
+  assert.deepEqual(await how({ next: failed, hash: partial }), [
+    ...["failed", "failed"],
+    ...[told, part].map((text) => ["verification", text]),
+  ]);
+  assert.deepEqual(await how({ hash: partial }), ["partial", "partial", ["verification", part]]);
+  for (const outcome of ["done", "difference"])
+    assert.deepEqual(await how({ next: { at, outcome } }), ["good", "done"]);
+
+  await proved({ content: "2026-03-04T16:00:01Z", hash: before });
+  assert.deepEqual(await how({ next: failed, hash: partial }), [
+    ...["partial", "partial"],
+    ["verification", part],
+  ]);
+  await proved({ hash: "2026-03-04T16:00:01Z" });
+  assert.deepEqual(await how({ hash: partial }), ["good", "done"]);
+
+  await proved({});
+  await dir.writeConfig("x", "");
+  assert.deepEqual(await how({ hash: partial }), ["good", "done"], "nothing compares checksums");
+  await dir.writeConfig("x", "[verify]\nbudget = 0\n");
+  assert.deepEqual(await how({ next: failed }), ["good", "done"], "nothing is read back");
+  await dir.writeConfig("x", "");
+  await writeFile(dir.env["RCLONE_BACKUPS_DEFAULTS"] ?? "", "VERIFY_BUDGET=0\n");
+  assert.deepEqual(await how({ next: failed }), ["good", "done"], "of none is anything");
+});
+
 test("a damaged suite.json and wrong settings are told, and stay as they are", async (t) => {
   const dir = await makeStateDir(t);
   await dir.writeConfig("x");

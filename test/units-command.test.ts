@@ -256,7 +256,7 @@ test("the service that units wrote backs up and tells systemd what it is at", as
   assert.equal((await sandbox.runRclone(["lsf", "secret:data"])).stdout, "a.txt\n");
   assert.match(
     await readFile(told, "utf8"),
-    /^--ready --status=.*--status=1 success; 1 B of 1 GiB read back today $/s,
+    /^--ready --status=.*--status=1 success; 1 B of 1 GiB spent on reading back today $/s,
   );
 });
 

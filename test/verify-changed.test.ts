@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
+import { stateJson } from "./helpers/nightly.ts";
 import { eitherRclone, rclones } from "./helpers/rclones.ts";
 import { makeBacked, paths, writeOld } from "./helpers/verification.ts";
 
@@ -68,6 +69,7 @@ exec "$REAL" "$@"
       [["sub", "error"]],
     );
     assert.match(stderr, /^ {2}sub: could not be compared \(.*permission denied/m);
+    assert.doesNotMatch(JSON.stringify(stateJson(backed, "coverage.json")), /complete/);
   });
 
   test(`an unreadable file is told and the rest verified (${rclone.version} rclone)`, async (t) => {

@@ -89,6 +89,7 @@ test("what conditions chose is in the ledger too, and what changed since is not"
     ...{ total: { files: 4, bytes: 2100 }, never: { files: 0, bytes: 0 } },
     ...{ begun: { files: 0, bytes: 0 }, uncoverable: { files: 0, bytes: 0 } },
     days: [{ day: "2030-01-01", files: 4, bytes: 2100 }],
+    complete: { content: "2030-01-01T03:00:00.000Z" },
   });
   await writeOld(path.join(backed.source, "c"), bytes(400, 9), new Date("2030-01-01T01:00:00Z"));
   await writeOld(path.join(backed.source, "new"), "new");
@@ -109,6 +110,7 @@ test("checksums are no reading back: only their day is kept", async (t) => {
   await verifiedOn(backed, "2030-01-02", "hash");
   const { result } = await nightOf(backed, "2030-01-03", 1000);
   assert.deepEqual(result.next?.coverage?.hash, { at: "2030-01-02T03:00:00.000Z" });
+  assert.equal(result.next?.coverage?.complete?.hash, "2030-01-02T03:00:00.000Z");
   assert.equal(result.next?.coverage?.never.files, 3);
 });
 

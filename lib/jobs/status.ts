@@ -26,6 +26,7 @@ import {
   type KeptDetails,
   type KeptState,
 } from "./status/states.ts";
+import { unverifiedOf } from "./status/unverified.ts";
 import type { BackupStatus, Remark, SuiteStatus, Verified } from "./status/value.ts";
 import type { World } from "./session.ts";
 
@@ -71,8 +72,9 @@ export async function suiteStatus(
   const states = keptStates(root);
   const locks = keptLocks(root);
   const find = stateFinder(states, configs);
-  const pace = pacesOf(all, all === configs ? find : stateFinder(states, all), budget.total);
-  const scene = { now: at, times, suite, pace };
+  const { total = { bytes: 0, transactions: 0 } } = budget;
+  const pace = pacesOf(all, all === configs ? find : stateFinder(states, all), total);
+  const scene = { now: at, times, suite, pace, isReadingOff: budget.total?.bytes === 0 };
   const backups: BackupStatus[] = [];
   // One after the other: nearly all of it is read synchronously.
   for (const config of configs) {
@@ -96,6 +98,8 @@ interface Scene {
   readonly suite: SuiteRecord;
   /** What the nightly verification reads of each backup, by the file of its configuration. */
   readonly pace: ReadonlyMap<string, Pace>;
+  /** Whether the settings say that nothing is read back. */
+  readonly isReadingOff: boolean;
 }
 
 const noDetails: KeptDetails = {
@@ -114,10 +118,10 @@ async function suiteRecord(root: string): Promise<{ suite: SuiteRecord; remarks:
   return { suite, remarks: damaged === undefined ? [] : [{ kind: "state", text, hint }] };
 }
 
-/** What all backups together read back in a day; wrong settings are told and count as none. */
+/** What all backups together read back in a day; wrong settings are told, and then nobody knows. */
 async function dailyBudget(
   options: Parameters<typeof loadSettings>[0],
-): Promise<{ total: Demand; remarks: Remark[] }> {
+): Promise<{ total: Demand | undefined; remarks: Remark[] }> {
   try {
     const { settings } = await loadSettings(options);
     const { verifyBudget: bytes, verifyTransactions: transactions = Infinity } = settings;
@@ -126,7 +130,7 @@ async function dailyBudget(
     if (!(error instanceof Failure)) throw error;
     const { message: text, hint } = error;
     return {
-      total: { bytes: 0, transactions: 0 },
+      total: undefined,
       remarks: [{ kind: "configuration", text, hint }],
     };
   }
@@ -143,11 +147,12 @@ function pacesOf(
 }
 
 function backupStatus(
-  { name, file, loaded, problem }: FoundConfig,
+  config: FoundConfig,
   state: KeptState | undefined,
   details: KeptDetails,
-  { now, times, suite, pace }: Scene,
+  { now, times, suite, pace, isReadingOff }: Scene,
 ): BackupStatus {
+  const { name, file, loaded, problem } = config;
   const record = state?.record;
   const backup = loaded?.backup;
   const schedule = scheduleOf(backup);
@@ -155,7 +160,12 @@ function backupStatus(
   const destination = backup === undefined ? record?.destination : shownDestination(backup);
   const last = record?.last ?? details.runs.at(-1);
   const startedAt = good === undefined ? undefined : goodStart(good);
-  const { firstAt } = suite.backups[file] ?? {};
+  const attempt = suite.backups[file];
+  const { firstAt } = attempt ?? {};
+  const wanted = {
+    next: !isReadingOff && demandOf(config, good).bytes > 0,
+    hash: backup?.verify.hashEverySeconds !== undefined,
+  };
   const firstTry = firstAt === undefined ? undefined : new Date(firstAt);
   return judge({
     name,
@@ -171,7 +181,8 @@ function backupStatus(
     schedule,
     nextAt: schedule === undefined ? undefined : times.nextTime(schedule, now).toISOString(),
     overdueSince: times.overdueSince(schedule, startedAt ?? firstTry, now)?.toISOString(),
-    attempt: suite.backups[file],
+    attempt,
+    unverified: attempt === undefined ? [] : unverifiedOf(attempt, details.coverage, wanted),
     guard: {
       refused:
         record?.refused === undefined

@@ -45,14 +45,18 @@ function countsText({
   return `${formatFiles(source.files)} (${formatBytes(source.bytes)}), ${added.files} new, ${changed.files} changed, ${deleted.files} deleted`;
 }
 
-function verificationText({ kind, outcome, files, bytes, message }: NightVerification): string {
-  const what =
-    kind === "hash"
-      ? `checksums of ${formatFiles(files)} compared`
-      : `${formatFiles(files)} (${formatBytes(bytes)}) read back`;
+function verificationText(verification: NightVerification): string {
+  const { outcome, files, bytes, message } = verification;
+  const what = whatWasRead(verification);
   const [first = ""] = (message ?? "").split("\n");
   if (outcome === "done" && files === 0 && bytes === 0) return "";
   return outcome === "done" ? what : `${what}, ${exitCodes[outcome]}: ${escapeText(first)}`;
+}
+
+function whatWasRead({ kind, isTold, files, bytes }: NightVerification): string {
+  if (kind === "hash")
+    return isTold ? `checksums of ${formatFiles(files)} compared` : "checksums not compared";
+  return isTold ? `${formatFiles(files)} (${formatBytes(bytes)}) read back` : "not read back";
 }
 
 function wholeText({ backups, notDue, verification, message }: NightResult): string {
@@ -64,7 +68,7 @@ function wholeText({ backups, notDue, verification, message }: NightResult): str
   const { budget, spent } = verification;
   const read =
     budget > 0 && spent > 0
-      ? `; ${formatBytes(spent)} of ${formatBytes(budget)} read back today`
+      ? `; ${formatBytes(spent)} of ${formatBytes(budget)} spent on reading back today`
       : "";
   const whole = message === undefined ? "" : `; ${escapeText(message.split("\n")[0] ?? "")}`;
   return `${counted.length === 0 ? "nothing was due" : counted.join(", ")}${read}${whole}`;

@@ -5,6 +5,13 @@ import { readJson, writeJson } from "../state/jsonfile.ts";
 const names = Object.keys(exitCodes);
 const outcome = v.custom<Outcome>((value) => typeof value === "string" && names.includes(value));
 
+const verificationSchema = v.object({
+  /** When it ended; RFC 3339, UTC. */
+  at: v.string(),
+  outcome,
+  message: v.optional(v.string()),
+});
+
 const attemptSchema = v.object({
   name: v.string(),
   /** When it was tried first; what was never good is overdue from then on. All times are RFC 3339, UTC. */
@@ -15,6 +22,13 @@ const attemptSchema = v.object({
   startedAt: v.optional(v.string()),
   outcome,
   message: v.optional(v.string()),
+  /**
+   * The last verifications that were neither skipped nor interrupted: the one by the ledger (next) and the one
+   * of all checksums (hash). A later run of the backup says nothing of them.
+   */
+  verified: v.optional(
+    v.object({ next: v.optional(verificationSchema), hash: v.optional(verificationSchema) }),
+  ),
   /** Runs in a row that were skipped; several tries for one scheduled time are one. */
   skippedRuns: v.number(),
   /** The scheduled time of the last one that was counted; without a schedule, its own. */
@@ -31,6 +45,8 @@ const suiteSchema = v.object({
 
 /** What `rclone-backups run` remembers of one backup. */
 export type Attempt = v.InferOutput<typeof attemptSchema>;
+/** What it remembers of a verification. */
+export type VerificationRecord = v.InferOutput<typeof verificationSchema>;
 /** What it remembers of all of them: suite.json. */
 export type SuiteRecord = v.InferOutput<typeof suiteSchema>;
 

@@ -26,6 +26,8 @@ const schema = v.object({
   uncoverable: count,
   /** When the checksums of everything were last compared. */
   hash: v.optional(v.object({ at: moment })),
+  /** When a verification last ended that could compare all it chose: of contents, and of all checksums. */
+  complete: v.optional(v.object({ content: v.optional(moment), hash: v.optional(moment) })),
 });
 
 /** A schema of its own for each day would take most of the time that a status takes to read coverage. */

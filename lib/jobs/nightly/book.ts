@@ -8,7 +8,7 @@ import type { World } from "../session.ts";
 import { stateFinder } from "../status/match.ts";
 import { keptStates, type KeptState } from "../status/states.ts";
 import { Keeper } from "./keeper.ts";
-import { badVerification, type NightBackup, type NightResult } from "./night.ts";
+import type { NightBackup, NightResult, NightVerification } from "./night.ts";
 
 /** Attempts of configurations that are gone are forgotten after so long. */
 const forgetAfter = 100 * 86_400_000;
@@ -112,18 +112,34 @@ export function attemptOf(
   scheduled: string | undefined,
 ): Attempt {
   const skipped = outcome === "skipped";
-  const bad = badVerification(verifications);
+  const verified = verifiedAfter(verifications, before?.verified);
   const started = skipped || outcome === "interrupted" ? before?.startedAt : startedAt;
-  const told = outcome === "done" && bad !== undefined ? bad.message : message;
   return {
     name,
     firstAt: before?.firstAt ?? before?.attemptedAt ?? startedAt,
     attemptedAt: startedAt,
     ...(started === undefined ? {} : { startedAt: started }),
-    outcome: outcome === "done" && bad !== undefined ? bad.outcome : outcome,
-    ...(told === undefined ? {} : { message: told }),
+    outcome,
+    ...(message === undefined ? {} : { message }),
+    ...(verified === undefined ? {} : { verified }),
     ...(skipped ? skipOf(before, scheduled, startedAt) : { skippedRuns: 0 }),
   };
+}
+
+/** Of each kind the last one that was let begin, and to its end. */
+function verifiedAfter(
+  verifications: readonly NightVerification[],
+  before: Attempt["verified"],
+): Attempt["verified"] {
+  return verifications
+    .filter(({ outcome }) => outcome !== "skipped" && outcome !== "interrupted")
+    .reduce<Attempt["verified"]>(
+      (verified, { kind, finishedAt: at, outcome, message }) => ({
+        ...verified,
+        [kind]: { at, outcome, ...(message === undefined ? {} : { message }) },
+      }),
+      before,
+    );
 }
 
 /** One that a timer tries every quarter of an hour is skipped once for each of its times. */

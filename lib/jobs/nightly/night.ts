@@ -1,4 +1,5 @@
 import type { Outcome } from "../../errors.ts";
+import { isUndone } from "../status/unverified.ts";
 import type { Start } from "./child.ts";
 
 /** What `rclone-backups run` was asked for. */
@@ -35,8 +36,14 @@ export interface NightVerification {
   readonly kind: "next" | "hash";
   readonly outcome: Outcome;
   readonly message: string | undefined;
+  readonly finishedAt: string;
   /** Bytes that it was given. */
   readonly share: number;
+  /**
+   * Whether it told what it read back. If not, `bytes` and `transactions` are no more than what counts as
+   * spent of the budget.
+   */
+  readonly isTold: boolean;
   readonly files: number;
   readonly bytes: number;
   readonly transactions: number;
@@ -50,9 +57,7 @@ export interface NightVerification {
 export function badVerification(
   verifications: readonly NightVerification[],
 ): NightVerification | undefined {
-  return verifications.find(
-    ({ outcome }) => outcome === "failed" || outcome === "partial" || outcome === "usage",
-  );
+  return verifications.find(({ outcome }) => isUndone(outcome));
 }
 
 export interface NightFile {

@@ -75,11 +75,12 @@ function wholeOf(
 function ofRun(
   scene: BackupScene,
   ran: NightBackup | undefined,
-  status: Pick<BackupStatus, "good" | "guard"> | undefined,
+  status: Pick<BackupStatus, "good" | "guard" | "unverified"> | undefined,
 ): Raised[] {
   if (ran === undefined) return [];
   const { outcome, hint, failures: files, failureCount: fileCount } = ran;
-  const unverified = badVerification(ran.verifications);
+  // A run that had no turn to read back leaves open what failed before it.
+  const unverified = badVerification(ran.verifications) ?? status?.unverified[0];
   const unread =
     unverified === undefined
       ? undefined

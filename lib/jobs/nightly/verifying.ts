@@ -26,7 +26,7 @@ export async function verifyWithin(
   purse: Purse,
   sharers: readonly Sharer[],
   options: Starting,
-  world: ChildWorld & Pick<World, "events"> & { readonly jobs: number },
+  world: ChildWorld & Pick<World, "events" | "now"> & { readonly jobs: number },
   onVerified: (config: FoundConfig, verification: NightVerification) => void,
 ): Promise<void> {
   tellTooFew(purse, sharers, world);
@@ -116,7 +116,7 @@ function tellTooFew(
 export async function verifyHashes(
   config: FoundConfig,
   options: Starting,
-  world: ChildWorld,
+  world: ChildWorld & Pick<World, "now">,
 ): Promise<NightVerification> {
   return verifyOne("hash", config, nothing, ["--verify", "hash"], options, world);
 }
@@ -127,17 +127,19 @@ async function verifyOne(
   reserved: Cost,
   words: readonly string[],
   options: Starting,
-  world: ChildWorld,
+  world: ChildWorld & Pick<World, "now">,
 ): Promise<NightVerification> {
   const child = await runCommandOf(config, words, options, world);
   const document = readDocument(child.document);
-  const base = { kind, outcome: child.outcome, share: reserved.bytes };
+  const finishedAt = world.now().toISOString();
+  const base = { kind, outcome: child.outcome, finishedAt, share: reserved.bytes };
   if (document?.kind === "verify") {
     const { verified, differences, errors } = document;
     // What was to be read is what may have been paid for; a verification without a budget has none.
     const spent = document.spent ?? { ...verified, transactions: 0 };
     return {
       ...base,
+      isTold: true,
       ...{ files: verified.files, bytes: spent.bytes, transactions: spent.transactions },
       message:
         child.outcome === "done"
@@ -150,6 +152,7 @@ async function verifyOne(
   const begun = child.outcome !== "skipped" && child.outcome !== "usage";
   return {
     ...base,
+    isTold: false,
     ...{ files: 0, ...(begun ? reserved : nothing) },
     message: document?.kind === "error" ? document.message : unsaid(child),
     differences: [],

@@ -58,6 +58,7 @@ function findingsOn(facts: Facts): Finding[] {
     ...lastRun(facts),
     ...attempt(facts),
     ...overdue(facts),
+    ...unread(facts),
     ...open(facts),
     ...guards(facts),
     ...notes(facts),
@@ -195,6 +196,24 @@ function overdue({ overdueSince, details: { paused } }: Facts): Finding[] {
       text: `overdue since ${overdueSince}`,
     },
   ];
+}
+
+/** However the backup itself went since: that says nothing of what is stored. */
+function unread({ file, unverified }: Facts): Finding[] {
+  return unverified.map(({ kind, at, outcome, message = "no reason is known" }) => {
+    const isPartial = outcome === "partial";
+    const [what, words] =
+      kind === "next"
+        ? (["reading back", ["--verify-next", "100M"]] as const)
+        : (["comparing checksums", ["--verify", "hash"]] as const);
+    return {
+      kind: "verification",
+      state: isPartial ? "partial" : "failed",
+      outcome: isPartial ? "partial" : "failed",
+      text: `${what} ${isPartial ? "was not complete" : "failed"} at ${at}: ${message}`,
+      hint: `the next verification that succeeds ends this: ${shellWords(["rclone-backup", ...words, file])}`,
+    };
+  });
 }
 
 function open({ file, details: { differences } }: Facts): Finding[] {

@@ -3,6 +3,7 @@ import type { FinishedRun } from "../../state/runs.ts";
 import type { Attempt, SuiteRecord } from "../../suite/record.ts";
 import type { RawPath } from "../../units/rawpath.ts";
 import type { AllVerified } from "../../verify/coverage.ts";
+import type { Unverified } from "./unverified.ts";
 
 /** What is to be said of a backup in one word; the first that holds. */
 export const backupStates = [
@@ -33,6 +34,7 @@ export interface Remark {
     | "failed"
     | "overdue"
     | "differences"
+    | "verification"
     | "refused"
     | "suppressed"
     | "skipped"
@@ -100,6 +102,8 @@ export interface BackupStatus {
   readonly nextAt: string | undefined;
   readonly overdueSince: string | undefined;
   readonly attempt: Attempt | undefined;
+  /** Verifications that could not be done, and that no later one makes up for. */
+  readonly unverified: readonly Unverified[];
   /** Files that a verification found different and none has proved since. */
   readonly differences: readonly RawPath[];
   readonly guard: {

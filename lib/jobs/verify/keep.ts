@@ -45,6 +45,8 @@ export interface Proof {
   readonly content: boolean;
   /** Checksums of all files were compared. */
   readonly everyHash: boolean;
+  /** All that was chosen could be compared. */
+  readonly complete: boolean;
   /** Whether files that could not be compared are left alone for some days. */
   readonly rest: boolean;
 }
@@ -52,7 +54,7 @@ export interface Proof {
 /** The rest of a proof that is of the content of whole files alone. */
 export const wholeFiles: Omit<Proof, "compared" | "differences"> = {
   ...{ open: new Set(), ranges: [], unproved: [], restarted: [] },
-  ...{ content: true, everyHash: false, rest: false },
+  ...{ content: true, everyHash: false, complete: false, rest: false },
 };
 
 /** At most so many are remembered. */
@@ -205,10 +207,19 @@ async function keepCoverage(work: OpenBook, book: Book, proof: Proof): Promise<C
   tellDamaged(work.session, "a coverage", damaged, "it is summed up anew");
   const at = now.toISOString();
   const hash = proof.everyHash ? { at } : before?.hash;
+  const { content, everyHash } = proof;
+  const complete = proof.complete
+    ? {
+        ...before?.complete,
+        ...(content ? { content: at } : {}),
+        ...(everyHash ? { hash: at } : {}),
+      }
+    : before?.complete;
   const coverage: Coverage = {
     ...{ version: 1, at },
     ...sumUp(knownBy(book, now), dayOf(now)),
     ...(hash === undefined ? {} : { hash }),
+    ...(complete === undefined ? {} : { complete }),
   };
   await writeCoverage(work.files.coverage, coverage);
   return coverage;

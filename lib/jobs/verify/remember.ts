@@ -44,7 +44,7 @@ export async function remember(work: Verification, came: Came): Promise<Coverage
     ranges: read.parts,
     unproved: read.unproved,
     restarted: next?.restarted ?? [],
-    ...{ content, everyHash, rest: next !== undefined },
+    ...{ content, everyHash, complete: errors.length === 0, rest: next !== undefined },
   };
   const open = { session, files, setAside: true };
   try {
