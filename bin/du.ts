@@ -161,7 +161,7 @@ async function print(
   name: string,
   page: string | true | undefined,
   options: Options,
-  { terminal }: CommandContext,
+  { terminal, signal }: CommandContext,
 ): Promise<void> {
   const { parseBytes } = await import("../lib/units/bytes.ts");
   const of = versionsOf(options);
@@ -173,8 +173,8 @@ async function print(
     ]);
     const text = usagePage(foldTree(result.tree), { title, at: new Date() });
     if (page === true || page === "-") return terminal.result(text);
-    const { writePage } = await import("../lib/jobs/usagepage.ts");
-    return writePage(page, text);
+    const { writeTarget } = await import("../lib/state/target.ts");
+    return writeTarget(page, text, 0o600, signal);
   }
   if (options.ncdu === true) {
     const { usageNcdu } = await import("../lib/output/usagencdu.ts");

@@ -217,11 +217,11 @@ async function put(
   text: string,
   file: string,
   mode: number,
-  { terminal }: CommandContext,
+  { terminal, signal }: CommandContext,
 ): Promise<void> {
   if (file === "-") return terminal.result(text);
-  const { writePage } = await import("../lib/jobs/usagepage.ts");
-  return writePage(file, text, mode);
+  const { writeTarget } = await import("../lib/state/target.ts");
+  return writeTarget(file, text, mode, signal);
 }
 
 // ---- units

@@ -1,4 +1,4 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { openHash } from "../chunks/hash.ts";
 import { lockSet } from "../chunks/lock.ts";
@@ -9,6 +9,7 @@ import type { Section } from "../chunks/section.ts";
 import { usage } from "../errors.ts";
 import { atomicStream } from "../state/atomic.ts";
 import { realpathOfMissing } from "../state/realpath.ts";
+import { findTarget, openInPlace, type Target } from "../state/target.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import type { Lock } from "../state/lock.ts";
 import type { Events } from "../units/events.ts";
@@ -118,38 +119,60 @@ function joinProgress(
 }
 
 /**
- * Joins into a file, which appears whole or not at all. Throws what joinChunks throws, and usage() for a
- * file in the directory itself.
+ * Joins into a file, which appears whole or not at all, or into a pipe or device of that name, which gets
+ * what was verified before. Throws what joinChunks throws, and usage() for a file in the directory itself.
  */
 export async function joinIntoFile(
   file: string,
   options: JoinOptions,
   world: JoinWorld,
 ): Promise<JoinResult> {
-  expectOutside(options.directory, file);
-  const target = await atomicStream(file);
+  const target = await findTarget(file);
+  if (!target.isFile) return joinInPlace(file, options, world);
+  expectOutside(options.directory, file, target);
+  const output = await atomicStream(target.path);
   try {
     // Read once: nobody sees the file before it is whole.
-    const write: TakeBytes = async (bytes) => {
-      try {
-        await target.handle.writeFile(bytes);
-      } catch (error) {
-        throw writeFailure(file, error);
-      }
-    };
-    const result = await readSet(options, world, [{ stage: "joining", onChunk: write }]);
-    await target.commit();
+    const result = await readSet(options, world, [
+      { stage: "joining", onChunk: writesInto(output.handle, file) },
+    ]);
+    await output.commit();
     return result;
   } finally {
-    await target.abandon();
+    await output.abandon();
   }
 }
 
-function expectOutside(directory: string, file: string): void {
-  const [inside, outer] = [path.dirname(path.resolve(file)), path.resolve(directory)].map((each) =>
-    realpathOfMissing(each),
-  );
-  if (!`${inside}/`.startsWith(`${outer}/`)) return;
+async function joinInPlace(
+  file: string,
+  options: JoinOptions,
+  world: JoinWorld,
+): Promise<JoinResult> {
+  const handle = await openInPlace(file, world.signal);
+  try {
+    const result = await joinChunks(options, world, writesInto(handle, file));
+    if ((await handle.stat()).isBlockDevice()) await handle.sync();
+    return result;
+  } catch (error) {
+    throw writeFailure(file, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+function writesInto(handle: FileHandle, file: string): TakeBytes {
+  return async (bytes) => {
+    try {
+      await handle.writeFile(bytes);
+    } catch (error) {
+      throw writeFailure(file, error);
+    }
+  };
+}
+
+function expectOutside(directory: string, file: string, target: Target): void {
+  const outer = realpathOfMissing(path.resolve(directory));
+  if (!`${target.path}/`.startsWith(`${outer}/`)) return;
   throw usage(
     `expected an output outside of ${directory}, which holds the split dump, found ${file}`,
   );
