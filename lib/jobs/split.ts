@@ -11,7 +11,7 @@ import type { DumpKind, DumpScanner } from "../dumps/scanner.ts";
 import { failed, refused, systemCode } from "../errors.ts";
 import type { Lock } from "../state/lock.ts";
 import type { Events } from "../units/events.ts";
-import { expectSameOrigin } from "./split/belonging.ts";
+import { expectNothingHidden, expectSameOrigin } from "./split/belonging.ts";
 import { ChunkBook } from "./split/book.ts";
 import { cutDump } from "./split/cutting.ts";
 import type { DumpInput } from "./split/input.ts";
@@ -50,8 +50,8 @@ export type BringDump = (split: (input: DumpInput) => Promise<void>) => Promise<
 /**
  * Splits a dump into the files of a directory. Those whose bytes are what they were are not touched;
  * the others are staged, and take their places together once the dump has come to its end.
- * Throws refused() where the directory holds something else, or a dump of something else; skipped() while
- * another run is at it.
+ * Throws refused() where the directory holds something else, a dump of something else, or one with all that
+ * the server may have hidden this time; skipped() while another run is at it.
  */
 export async function splitDump(
   scanner: DumpScanner,
@@ -104,7 +104,10 @@ async function split(
     );
     signal.throwIfAborted();
     const kind = scanner.finish();
-    if (!replace) expectSameOrigin(set, book.sections, kind);
+    if (!replace) {
+      expectSameOrigin(set, book.sections, kind);
+      expectNothingHidden(set, book.sections, kind);
+    }
     const plan = planReplacement(set, book.sections);
     if (!dryRun) {
       const { program, version } = kind;

@@ -1,5 +1,6 @@
 import type { TakenSection } from "../../chunks/replace.ts";
 import { sectionsOf, type ChunkSet } from "../../chunks/set.ts";
+import { lostOf, type SizedSection } from "../../dumps/mysqlkept.ts";
 import type { DumpKind } from "../../dumps/scanner.ts";
 import { refused } from "../../errors.ts";
 
@@ -25,6 +26,33 @@ export function expectSameOrigin(
     set,
     `one with ${first} and ${labels.size - 1} more parts`,
     "one that has none of its tables or databases",
+  );
+}
+
+/**
+ * Throws refused() where a dump of MySQL or MariaDB lacks all that the set has of a kind which the server hides
+ * from a user without the right to it: the dump program leaves it out, and ends with 0.
+ */
+export function expectNothingHidden(
+  { place, files }: ChunkSet,
+  sections: readonly TakenSection[],
+  { program }: DumpKind,
+): void {
+  if (isPostgres(program)) return;
+  const before = files.flatMap(({ section, bytes }): readonly SizedSection[] =>
+    section === undefined ? [] : [{ section, bytes }],
+  );
+  const now = sections.flatMap(({ section, chunks }) =>
+    chunks.map(({ bytes }) => ({ section, bytes })),
+  );
+  const lost = lostOf(before, now);
+  if (lost.length === 0) return;
+  const what = lost.map(({ kind, database }) => `${kind} of ${database}`).join(", ");
+  throw refused(
+    `expected a dump with ${what}, as ${place.directory} holds, found none of them; nothing was changed`,
+    {
+      hint: "a user without the right to see them gets a dump without them: give it the rights of docs/mysql-split.md; if they were dropped, --replace takes the dump",
+    },
   );
 }
 
