@@ -207,6 +207,7 @@ async function nothingKept(t: TestContext): Promise<KeptDocuments> {
   t.after(async () => rm(root, { recursive: true }));
   return KeptDocuments.open(collectionPlace(root, "a", "b"), {
     ...{ checks: "nothing", dryRun: true, staged: false, expected: 0, beforeChange: () => {} },
+    source: "untold",
     signal: new AbortController().signal,
   });
 }

@@ -1,22 +1,17 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { Failure } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { hasElements, idOf, type Value } from "./bson.ts";
-import { compareWithFiles } from "./compare.ts";
 import { hashContent } from "./content.ts";
 import { DocumentFiles } from "./files.ts";
 import { writeKey, writeKeyOfDocument, type Key } from "./key.ts";
 import { writeMark } from "./mark.ts";
 import type { CollectionPlace } from "./place.ts";
+import { readRemembered, type Remembered, type RememberedOptions } from "./remembered.ts";
 import { stageWriter, type StageWriter } from "./stagewriter.ts";
 import { publish } from "./staging.ts";
-import { newSecret, readState, writeState, type CollectionState, type Known } from "./statefile.ts";
-import { syncFiles } from "./sync.ts";
-import { DocumentTable } from "./table.ts";
-
-/** How much of what is remembered is checked against the files: nothing, which there are, or what is in them. */
-export type Checks = "nothing" | "names" | "contents";
+import { writeState, type CollectionState, type Known } from "./statefile.ts";
 
 export interface KeptCounts {
   added: number;
@@ -44,9 +39,10 @@ export class KeptDocuments {
   /** Whether the state is another than the one that was read. */
   #stale: boolean;
   #known: Known | undefined;
+  /** The collection that is read, and the one of which all documents were read. */
+  readonly #reads: string;
+  #source: string | undefined;
   readonly #beforeChange: () => void;
-  /** Whether what is known was made from the files: what is in them may not be what the documents are now. */
-  readonly isFromFiles: boolean;
   /** Files of ours that hold no whole document: they go when what they should hold was written, or is gone. */
   readonly #damaged: readonly string[];
   /** Writes the files where the collection is staged. */
@@ -57,67 +53,42 @@ export class KeptDocuments {
   private constructor(
     place: CollectionPlace,
     files: DocumentFiles,
-    opened: {
-      readonly state: CollectionState;
-      readonly stale: boolean;
-      readonly damaged: readonly string[];
-      readonly isFromFiles: boolean;
-      readonly writer: StageWriter | undefined;
-    },
-    { dryRun, beforeChange }: { readonly dryRun: boolean; readonly beforeChange: () => void },
+    { state, stale, damaged }: Remembered,
+    writer: StageWriter | undefined,
+    {
+      dryRun,
+      source,
+      beforeChange,
+    }: Pick<RememberedOptions, "dryRun" | "source"> & { readonly beforeChange: () => void },
   ) {
     this.#place = place;
     this.#files = files;
-    this.#state = opened.state;
-    this.#stale = opened.stale;
-    this.#damaged = opened.damaged;
-    this.#known = opened.state.known;
-    this.isFromFiles = opened.isFromFiles;
+    this.#state = state;
+    this.#stale = stale;
+    this.#damaged = damaged;
+    this.#known = state.known;
+    this.#reads = source;
+    this.#source = state.source;
     this.#dryRun = dryRun;
     this.#beforeChange = beforeChange;
-    this.#writer = opened.writer;
-    this.#isWithheld = opened.writer !== undefined;
+    this.#writer = writer;
+    this.#isWithheld = writer !== undefined;
   }
 
-  /**
-   * Reads what is remembered. Where that is lost, damaged, or left by a run that did not end, or
-   * `checks` says so, it is made anew from the files. Throws failed().
-   */
+  /** Opens a collection with what is remembered of it: see readRemembered. Throws failed(). */
   static async open(
     place: CollectionPlace,
-    options: {
-      readonly checks: Checks;
-      readonly dryRun: boolean;
-      /** Whether the files are staged until publish(). */
-      readonly staged: boolean;
-      /** How many documents there will be. */
-      readonly expected: number;
+    options: RememberedOptions & {
       /** Called before anything is changed. */
       readonly beforeChange: () => void;
-      readonly signal: AbortSignal;
     },
   ): Promise<KeptDocuments> {
-    const { checks, dryRun, staged, expected, signal } = options;
+    const { staged, expected } = options;
     const directory = staged ? place.staging : place.directory;
     const files = new DocumentFiles(directory);
-    const unfinished = existsSync(place.unfinished);
-    if (unfinished && !dryRun) files.removeTemporary();
-    // It tells of files that somebody removed with their directory.
-    if (staged) await rm(place.state, { force: true });
-    const isLost = checks === "contents" || unfinished || staged;
-    const read = isLost ? undefined : await readState(place.state, expected);
-    const table = read?.table ?? new DocumentTable(expected, newSecret());
-    let stale = unfinished;
-    let damaged: readonly string[] = [];
-    if (read === undefined || checks === "names") {
-      const found = await compareWithFiles(table, files, signal);
-      stale ||= found.different;
-      damaged = found.damaged;
-    }
-    const state = { table, known: read?.known };
+    const remembered = await readRemembered(place, files, options);
     const writer = staged ? await stageWriter(directory, expected) : undefined;
-    const opened = { state, stale, damaged, isFromFiles: read === undefined, writer };
-    return new KeptDocuments(place, files, opened, options);
+    return new KeptDocuments(place, files, remembered, writer, options);
   }
 
   get documents(): number {
@@ -127,6 +98,11 @@ export class KeptDocuments {
   /** How many were taken or known so far. */
   get seen(): number {
     return this.#seen;
+  }
+
+  /** Whether the files hold the documents of this very collection, as they were once: else all have to be read. */
+  get isCurrent(): boolean {
+    return this.#state.source !== undefined;
   }
 
   /** Documents before this time are known, by this field of the collection. */
@@ -224,6 +200,9 @@ export class KeptDocuments {
       this.#files.removeDamaged(this.#damaged);
     }
     for (const key of gone) this.#state.table.remove(key);
+    // Not before: a run that ends in the middle has not read all.
+    if (this.#source !== this.#reads) this.#stale = true;
+    this.#source = this.#reads;
   }
 
   /** Brings what was staged to its place: only after all there are have been seen. Throws failed(). */
@@ -255,7 +234,9 @@ export class KeptDocuments {
 
   /** Writes down what is remembered: after the files are on the disk. Throws failed(). */
   async remember(): Promise<void> {
-    await writeState(this.#place.state, { ...this.#state, known: this.#known });
+    await writeState(this.#place.state, {
+      ...{ table: this.#state.table, known: this.#known, source: this.#source },
+    });
   }
 
   /** From now on the state is believed: after it is on the disk. */
@@ -279,18 +260,4 @@ export class KeptDocuments {
     }
     writeMark(unfinished);
   }
-}
-
-/**
- * Syncs what was written for these collections, and remembers it. Until that is done, the mark of each says that its
- * state is not to be believed. Throws failed().
- */
-export async function settle(root: string, collections: readonly KeptDocuments[]): Promise<void> {
-  const unsettled = collections.filter((each) => each.isUnsettled);
-  if (unsettled.length === 0) return;
-  // A database can be a file system of its own.
-  await syncFiles([root, ...unsettled.map(({ directory }) => directory)]);
-  for (const each of unsettled) await each.remember();
-  await syncFiles([root]);
-  for (const each of unsettled) await each.trust();
 }

@@ -2,8 +2,10 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import * as v from "valibot";
 import { systemCode } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
+import { parseJson } from "../state/jsonfile.ts";
 import { digitsOf } from "./content.ts";
 import { DocumentTable } from "./table.ts";
 
@@ -17,16 +19,27 @@ export interface Known {
 export interface CollectionState {
   readonly table: DocumentTable;
   readonly known: Known | undefined;
+  /** The collection of which all documents were read: see sourceOf; undefined where they were not. */
+  readonly source: string | undefined;
+}
+
+/** A collection as a state remembers it: by its uuid, or as one of a server that tells none. */
+export function sourceOf(uuid: string | undefined): string {
+  return uuid ?? "untold";
 }
 
 /*
- * magic (16 bytes) · number of records (1 word) · bytes of the field's name, 0 without a time (1 word) · the
- * time (float64) · records of 8 words · the field's name · SHA-256 of all that, as 64 digits
+ * magic (16 bytes) · number of records (1 word) · bytes of the JSON (1 word) · records of 8 words · what else
+ * is known, as JSON · SHA-256 of all that, as 64 digits
  */
-const magic = "rclone-mongo 3\n\0";
-const headerBytes = 32;
+const magic = "rclone-mongo 4\n\0";
+const headerBytes = 24;
 const checkBytes = 64;
 const recordBytes = 32;
+const restSchema = v.object({
+  known: v.optional(v.object({ field: v.string(), time: v.number() })),
+  source: v.optional(v.string()),
+});
 
 export function newSecret(): number {
   return randomBytes(4).readUInt32LE();
@@ -51,18 +64,17 @@ export async function readState(
   if (end < headerBytes || bytes.toString("latin1", 0, magic.length) !== magic) return undefined;
   const count = bytes.readUInt32LE(16);
   const recordsEnd = headerBytes + count * recordBytes;
-  const fieldBytes = bytes.readUInt32LE(20);
-  if (end !== recordsEnd + fieldBytes) return undefined;
+  if (end !== recordsEnd + bytes.readUInt32LE(20)) return undefined;
   if (digitsOf(bytes.subarray(0, end)) !== bytes.toString("latin1", end)) return undefined;
+  const rest = parseJson(bytes.toString("utf8", recordsEnd, end), restSchema);
+  if (rest === undefined) return undefined;
   // Copied, so that it lies on a boundary of words.
   const records = new Uint32Array(count * (recordBytes / 4));
   new Uint8Array(records.buffer).set(bytes.subarray(headerBytes, recordsEnd));
   return {
     table: DocumentTable.of(records, expected, newSecret()),
-    known:
-      fieldBytes === 0
-        ? undefined
-        : { field: bytes.toString("utf8", recordsEnd, end), time: bytes.readDoubleLE(24) },
+    known: rest.known,
+    source: rest.source,
   };
 }
 
@@ -72,11 +84,11 @@ export async function writeState(file: string, state: CollectionState): Promise<
   const header = Buffer.alloc(headerBytes);
   header.write(magic, "latin1");
   header.writeUInt32LE(records.length / (recordBytes / 4), 16);
-  const field = Buffer.from(state.known?.field ?? "");
-  header.writeUInt32LE(field.length, 20);
-  header.writeDoubleLE(state.known?.time ?? 0, 24);
+  const { known, source } = state;
+  const rest = Buffer.from(JSON.stringify({ known, source }));
+  header.writeUInt32LE(rest.length, 20);
   const body = new Uint8Array(records.buffer, records.byteOffset, records.byteLength);
-  const digits = digitsOf(header, body, field);
+  const digits = digitsOf(header, body, rest);
   const temporary = `${file}.tmp`;
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -85,7 +97,7 @@ export async function writeState(file: string, state: CollectionState): Promise<
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
-      for (const part of [header, body, field, Buffer.from(digits)]) await handle.writeFile(part);
+      for (const part of [header, body, rest, Buffer.from(digits)]) await handle.writeFile(part);
     } finally {
       await handle.close();
     }

@@ -9,11 +9,12 @@ import {
   type Outcome,
 } from "../errors.ts";
 import { foreignEntry, isExport } from "../documents/held.ts";
-import { settle, type Checks, type KeptDocuments } from "../documents/kept.ts";
+import type { KeptDocuments } from "../documents/kept.ts";
 import { refuseLinksOfExport, refuseLinksOfPlace } from "../documents/links.ts";
 import { RunMark } from "../documents/mark.ts";
 import { directoryName } from "../documents/names.ts";
 import { collectionPlace, lockFile, ownDirectory } from "../documents/place.ts";
+import type { Checks } from "../documents/remembered.ts";
 import { modeOf, readRules } from "../documents/rules.ts";
 import {
   collectionsOf,
@@ -22,6 +23,7 @@ import {
   snapshotSession,
   type Server,
 } from "../documents/server.ts";
+import { settle } from "../documents/settle.ts";
 import { clearStaging } from "../documents/staging.ts";
 import type { MongoUri } from "../documents/uri.ts";
 import { writeFailure } from "../process/writefailure.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { ClientSession } from "mongodb";
 import { Failure, systemCode } from "../../errors.ts";
 import { countDocumentsIn, removeDocumentsOfView } from "../../documents/held.ts";
-import { KeptDocuments, type Checks } from "../../documents/kept.ts";
+import { KeptDocuments } from "../../documents/kept.ts";
 import { isCapped, metadataBytes } from "../../documents/metadata.ts";
 import {
   collectionPlace,
@@ -13,6 +13,8 @@ import {
   orderName,
   type CollectionPlace,
 } from "../../documents/place.ts";
+import type { Checks } from "../../documents/remembered.ts";
+import { sourceOf } from "../../documents/statefile.ts";
 import { isStaged } from "../../documents/staging.ts";
 import { indexesOf, isServerError, serverFailure } from "../../documents/server.ts";
 import { writeFailure } from "../../process/writefailure.ts";
@@ -95,7 +97,8 @@ async function readAndKeep(
   }
   const expected = await db.collection(collection).estimatedDocumentCount();
   const { signal } = world;
-  const how = { checks, dryRun, staged, expected, beforeChange, signal };
+  const source = sourceOf(listed.uuid);
+  const how = { checks, dryRun, staged, expected, source, beforeChange, signal };
   const kept = await KeptDocuments.open(place, how);
   const order = capped ? new Order() : undefined;
   options.onOpened(kept);

@@ -40,7 +40,7 @@ export async function readCollection(
 ): Promise<void> {
   const { mode } = reading;
   if (mode.kind === "timestamp") return readByTimestamp(reading, mode, kept, world);
-  if (mode.kind === "write-once" && kept.documents > 0 && !kept.isFromFiles)
+  if (mode.kind === "write-once" && kept.documents > 0 && kept.isCurrent)
     return readById(reading, kept, world);
   return readWhere(reading, {}, kept, world);
 }
@@ -107,7 +107,7 @@ async function readByTimestamp(
 ): Promise<void> {
   const { field, overlapSeconds } = mode;
   // What another field told says nothing of this one.
-  const known = kept.known?.field === field && !kept.isFromFiles ? kept.known.time : undefined;
+  const known = kept.isCurrent && kept.known?.field === field ? kept.known.time : undefined;
   let newest = known ?? Number.NEGATIVE_INFINITY;
   const look = (bytes: Uint8Array): void => {
     const value = valueOf(bytes, field);

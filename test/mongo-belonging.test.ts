@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { after, test, type TestContext } from "node:test";
+import { BSON } from "mongodb";
+import { startMongo } from "./helpers/ferretdb.ts";
+import { insert, makeMongoWorld, type MongoWorld } from "./helpers/mongoworld.ts";
+
+/* What is remembered must be of this collection, of these files, and of this server. */
+
+const server = await startMongo({ after });
+
+const [january, november] = [new Date("2026-01-01T00:00:00Z"), new Date("2026-11-20T00:00:00Z")];
+
+/** What the files of documents hold, by their names without the directories. */
+function held({ names, to }: MongoWorld): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    names().map((name) => [
+      path.basename(name),
+      BSON.deserialize(readFileSync(path.join(to, name)))["v"] as unknown,
+    ]),
+  );
+}
+
+/** A world with rules for its collections: `once` is written once, `timed` has a time. */
+async function ruled(t: TestContext): Promise<{ world: MongoWorld; config: string }> {
+  const world = await makeMongoWorld(t, server);
+  const config = path.join(world.root, "mongo.ini");
+  await writeFile(config, "[collections]\n*.once = write-once\n*.timed = timestamp t\n");
+  return { world, config };
+}
+
+async function fillAnew({ db }: MongoWorld, v: string): Promise<void> {
+  for (const collection of ["once", "timed"]) {
+    await db.collection(collection).drop();
+    await insert(db, collection, [
+      { _id: `a-${collection}`, v, t: january },
+      { _id: `b-${collection}`, v, t: november },
+    ]);
+  }
+}
+
+const everyNew = {
+  "s-a-once.bson": "new",
+  "s-a-timed.bson": "new",
+  "s-b-once.bson": "new",
+  "s-b-timed.bson": "new",
+};
+
+test("a collection that was made anew is read, whatever its mode; the next time it is known", async (t) => {
+  const { world, config } = await ruled(t);
+  await fillAnew(world, "old");
+  await world.export({ config });
+  await fillAnew(world, "new");
+  const dry = await world.export({ config, dryRun: true });
+  assert.deepEqual(
+    dry.collections.map(({ changed }) => changed),
+    [2, 2],
+  );
+  await world.export({ config });
+  assert.deepEqual(held(world), everyNew);
+  const again = await world.export({ config });
+  assert.equal(again.collections[0]?.bytes, 0, "no document that is written once was read again");
+});
+
+test("a collection that was made anew is read to its end by the run after one that broke off", async (t) => {
+  const { world, config } = await ruled(t);
+  const fill = async (v: string): Promise<void> => {
+    await world.db.collection("once").drop();
+    const ids = Array.from({ length: 1200 }, (_, at) => at);
+    await insert(
+      world.db,
+      "once",
+      ids.map((_id) => ({ _id, v })),
+    );
+  };
+  await fill("old");
+  await world.export({ config });
+  await fill("new");
+  world.proxy.breakAt(1);
+  await assert.rejects(world.export({ config }), { outcome: "failed" });
+  await world.export({ config });
+  assert.deepEqual(new Set(Object.values(held(world))), new Set(["new"]));
+});
