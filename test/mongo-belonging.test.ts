@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { copyFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { BSON } from "mongodb";
@@ -83,3 +84,42 @@ test("a collection that was made anew is read to its end by the run after one th
   await world.export({ config });
   assert.deepEqual(new Set(Object.values(held(world))), new Set(["new"]));
 });
+
+/** What brings the copy of an export's database to its place again. */
+const restores: Readonly<Record<string, (copy: string, directory: string) => Promise<void>>> = {
+  "by a rename of the whole": async (copy, directory) => {
+    await rm(directory, { recursive: true });
+    await rename(copy, directory);
+  },
+  "into the directories that are there, as rclone-restore does": async (copy, directory) => {
+    for (const file of readdirSync(copy, { recursive: true, encoding: "utf8" })) {
+      if (!file.includes("/s-")) continue;
+      const temporary = path.join(directory, path.dirname(file), ".partial");
+      await copyFile(path.join(copy, file), temporary);
+      await rename(temporary, path.join(directory, file));
+    }
+  },
+};
+
+for (const [how, restore] of Object.entries(restores))
+  test(`an older export that was restored ${how} is brought to what the server holds`, async (t) => {
+    const { world, config } = await ruled(t);
+    await fillAnew(world, "old");
+    await world.export({ config });
+    const directory = path.join(world.to, world.db.databaseName);
+    const copy = path.join(world.root, "copy");
+    execFileSync("cp", ["-a", directory, copy]);
+    await fillAnew(world, "new");
+    await world.export({ config });
+    assert.deepEqual(held(world), everyNew);
+    await restore(copy, directory);
+    assert.notDeepEqual(held(world), everyNew);
+    const result = await world.export({ config });
+    assert.deepEqual(held(world), everyNew);
+    assert.deepEqual(
+      result.collections.map(({ changed }) => changed),
+      [2, 2],
+    );
+    const again = await world.export({ config });
+    assert.equal(again.collections[0]?.bytes, 0);
+  });

@@ -93,11 +93,11 @@ test("a state comes back as it was written; a damaged one is none", async (t) =>
   assert.equal(await readState(file, 0), undefined);
   const table = new DocumentTable(0, 5);
   table.set(Uint32Array.of(1, 2, 3, 4), Uint32Array.of(5, 6, 7, 8), true);
-  await writeState(file, { table, known: { field: "ä", time: -1.5 }, source: "1f" });
+  await writeState(file, { table, known: { field: "ä", time: -1.5 }, source: "1f", stamp: "2" });
   const back = await readState(file, 10);
   assert.deepEqual([back?.known, back?.table.count], [{ field: "ä", time: -1.5 }, 1]);
-  assert.equal(back?.source, "1f");
-  await writeState(file, { table, known: undefined, source: undefined });
+  assert.deepEqual([back?.source, back?.stamp], ["1f", "2"]);
+  await writeState(file, { table, known: undefined, source: undefined, stamp: "" });
   const without = await readState(file, 0);
   assert.deepEqual([without?.known, without?.source], [undefined, undefined]);
   const bytes = await readFile(file);

@@ -9,6 +9,7 @@ import { writeKey, writeKeyOfDocument, type Key } from "./key.ts";
 import { writeMark } from "./mark.ts";
 import type { CollectionPlace } from "./place.ts";
 import { readRemembered, type Remembered, type RememberedOptions } from "./remembered.ts";
+import { stampOf } from "./stamp.ts";
 import { stageWriter, type StageWriter } from "./stagewriter.ts";
 import { publish } from "./staging.ts";
 import { writeState, type CollectionState, type Known } from "./statefile.ts";
@@ -29,7 +30,7 @@ export class KeptDocuments {
   readonly counts: KeptCounts = { added: 0, changed: 0, removed: 0, bytes: 0 };
   readonly #place: CollectionPlace;
   readonly #files: DocumentFiles;
-  readonly #state: CollectionState;
+  readonly #state: Omit<CollectionState, "stamp">;
   readonly #dryRun: boolean;
   readonly #key: Key = new Uint32Array(4);
   readonly #content = new Uint32Array(4);
@@ -42,6 +43,7 @@ export class KeptDocuments {
   /** The collection that is read, and the one of which all documents were read. */
   readonly #reads: string;
   #source: string | undefined;
+  #stamp = "";
   readonly #beforeChange: () => void;
   /** Files of ours that hold no whole document: they go when what they should hold was written, or is gone. */
   readonly #damaged: readonly string[];
@@ -217,9 +219,10 @@ export class KeptDocuments {
     Object.assign(this.counts, { added: this.documents, changed: 0, removed: 0 });
   }
 
-  /** Ends what writes. */
+  /** Ends what writes. What somebody else changes from now on is noticed by the next run. Throws failed(). */
   async close(): Promise<void> {
     await this.#writer?.close();
+    if (this.isUnsettled) this.#stamp = stampOf(this.directory);
   }
 
   /** Where its files are. */
@@ -234,9 +237,9 @@ export class KeptDocuments {
 
   /** Writes down what is remembered: after the files are on the disk. Throws failed(). */
   async remember(): Promise<void> {
-    await writeState(this.#place.state, {
-      ...{ table: this.#state.table, known: this.#known, source: this.#source },
-    });
+    const { table } = this.#state;
+    const told = { known: this.#known, source: this.#source, stamp: this.#stamp };
+    await writeState(this.#place.state, { table, ...told });
   }
 
   /** From now on the state is believed: after it is on the disk. */

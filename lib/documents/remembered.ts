@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { compareWithFiles } from "./compare.ts";
 import type { DocumentFiles } from "./files.ts";
 import type { CollectionPlace } from "./place.ts";
+import { stampOf } from "./stamp.ts";
 import { newSecret, readState, type CollectionState } from "./statefile.ts";
 import { DocumentTable } from "./table.ts";
 
@@ -23,7 +24,7 @@ export interface RememberedOptions {
 
 /** What is known of a collection's files when a run begins. */
 export interface Remembered {
-  readonly state: CollectionState;
+  readonly state: Omit<CollectionState, "stamp">;
   /** Whether that is another state than the one that was written down. */
   readonly stale: boolean;
   /** Files of ours that hold no whole document. */
@@ -31,8 +32,8 @@ export interface Remembered {
 }
 
 /**
- * Reads what is remembered. Where that is lost, damaged, or left by a run that did not end, or `checks` says so, it is
- * made anew from the files. These tell nothing of what the documents are now, nor does what is
+ * Reads what is remembered. Where that is lost, damaged, or left by a run that did not end, where somebody else
+ * changed the directories since, or `checks` says so, it is made anew from the files. These tell nothing of what the documents are now, nor does what is
  * remembered of another collection than `source`: the state has no source then. Throws failed().
  */
 export async function readRemembered(
@@ -45,9 +46,11 @@ export async function readRemembered(
   // It tells of files that somebody removed with their directory.
   if (staged) await rm(place.state, { force: true });
   const isLost = checks === "contents" || unfinished || staged;
-  const read = isLost ? undefined : await readState(place.state, expected);
+  const known = isLost ? undefined : await readState(place.state, expected);
+  const isOther = known !== undefined && known.stamp !== stampOf(place.directory);
+  const read = isOther ? undefined : known;
   const table = read?.table ?? new DocumentTable(expected, newSecret());
-  let stale = unfinished;
+  let stale = unfinished || isOther;
   let damaged: readonly string[] = [];
   if (read === undefined || checks === "names") {
     const found = await compareWithFiles(table, files, signal);

@@ -21,6 +21,8 @@ export interface CollectionState {
   readonly known: Known | undefined;
   /** The collection of which all documents were read: see sourceOf; undefined where they were not. */
   readonly source: string | undefined;
+  /** Stands for the directories of the files that this tells of: see stampOf. */
+  readonly stamp: string;
 }
 
 /** A collection as a state remembers it: by its uuid, or as one of a server that tells none. */
@@ -39,6 +41,7 @@ const recordBytes = 32;
 const restSchema = v.object({
   known: v.optional(v.object({ field: v.string(), time: v.number() })),
   source: v.optional(v.string()),
+  stamp: v.string(),
 });
 
 export function newSecret(): number {
@@ -75,6 +78,7 @@ export async function readState(
     table: DocumentTable.of(records, expected, newSecret()),
     known: rest.known,
     source: rest.source,
+    stamp: rest.stamp,
   };
 }
 
@@ -84,8 +88,8 @@ export async function writeState(file: string, state: CollectionState): Promise<
   const header = Buffer.alloc(headerBytes);
   header.write(magic, "latin1");
   header.writeUInt32LE(records.length / (recordBytes / 4), 16);
-  const { known, source } = state;
-  const rest = Buffer.from(JSON.stringify({ known, source }));
+  const { known, source, stamp } = state;
+  const rest = Buffer.from(JSON.stringify({ known, source, stamp }));
   header.writeUInt32LE(rest.length, 20);
   const body = new Uint8Array(records.buffer, records.byteOffset, records.byteLength);
   const digits = digitsOf(header, body, rest);
