@@ -25,7 +25,7 @@ import { openStaging } from "../lib/restore/staging.ts";
 import { Tally } from "../lib/restore/tally.ts";
 import { examineLocal, restoreToLocal } from "../lib/restore/tolocal.ts";
 import type { RestoreWork } from "../lib/restore/work.ts";
-import type { Pages } from "../lib/manifest/pages.ts";
+import { onePage, type Pages } from "../lib/manifest/pages.ts";
 import type { StoredVersion } from "../lib/stores/store.ts";
 import { rawFromBytes, rawFromText } from "../lib/units/rawpath.ts";
 import { startB2 } from "./helpers/b2/server.ts";
@@ -256,6 +256,41 @@ test("a large file goes on from what was surely on disk", async (t) => {
   assert.equal(tally.restored.files, 1);
   assert.ok((await readFile(path.join(root, "big"))).equals(big));
   assert.deepEqual(await readdir(root), ["big"]);
+});
+
+test("a part is gone on with only for the version it was fetched of, whatever its id", async (t) => {
+  const mib = 1024 * 1024;
+  const cases = [
+    { id: "current", first: then, second: then + 1000, starts: [0, 0] },
+    { id: "current", first: then, second: then, starts: [0, 64 * mib] },
+    { id: "null", first: undefined, second: undefined, starts: [0, 0] },
+  ] as const;
+  for (const { id, first, second, starts } of cases) {
+    const { root, restore } = await bench(t);
+    const stored = { name: rawFromText("big"), id, kind: "file", size: 70 * mib } as const;
+    const seen: number[] = [];
+    const attempt = async (modifiedAt: number | undefined, fill: number): Promise<Tally> =>
+      restore({
+        versions: () => onePage([{ ...stored, storedAt: then, modifiedAt }]),
+        content: {
+          step: 65_536,
+          modifiedAt: async () => then,
+          async *read(_version, start) {
+            seen.push(start);
+            for (let at = start; at < stored.size; at += mib) {
+              if (fill === 1 && at >= 66 * mib) throw new Error("connection reset");
+              yield Buffer.alloc(mib, fill);
+            }
+          },
+        },
+      });
+    assert.equal((await attempt(first, 1)).failureCount, 1);
+    assert.equal((await attempt(second, 2)).restored.files, 1);
+    assert.deepEqual(seen, starts, id);
+    const content = await readFile(path.join(root, "big"));
+    const expected = Buffer.alloc(stored.size, 2).fill(1, 0, starts[1]);
+    assert.ok(content.equals(expected), id);
+  }
 });
 
 test("a store that is gone ends the restore, a target that can't be written too", async (t) => {

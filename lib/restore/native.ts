@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { mkdir, open, rename, rm, utimes, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { writeFailure } from "../process/writefailure.ts";
+import { isUnmistakable } from "../stores/reusedid.ts";
 import type { Content } from "./content.ts";
 import { bytesOf } from "./local.ts";
 import type { PlannedFile } from "./plan.ts";
@@ -23,7 +24,7 @@ const syncEvery = 64 * 1024 * 1024;
 
 /**
  * Fetches one version into a file that appears whole and with its modification time. A part that an
- * earlier run left is gone on with, from the last place that was surely on disk. Returns whether the stored bytes
+ * earlier run left of just this version is gone on with, from the last place that was surely on disk. Returns whether the stored bytes
  * had the provider's checksum; false where there is none, or a part was there.
  * Throws failed() when the content is damaged or can't be read or written.
  */
@@ -65,6 +66,7 @@ class DamagedContent extends Error {}
 async function fill(request: FetchRequest, part: FileHandle, mark: FileHandle): Promise<boolean> {
   const { content, planned, to, signal } = request;
   const { stored, size } = planned.version;
+  if (!isUnmistakable(stored)) await mark.truncate(0);
   const start = await resumeAt(part, mark, content.step, size);
   const hash = stored.hash === undefined || start > 0 ? undefined : createHash(stored.hash.kind);
   let at = start;
@@ -115,10 +117,14 @@ function damaged(found: string): Error {
   return new DamagedContent(`expected the content that was stored, found ${found}`);
 }
 
-/** A part belongs to one version and one name: what another run fetched can't be taken for it. */
+/**
+ * A part belongs to one version and one name: what another run fetched can't be taken for it. An id
+ * alone may mean another version by now.
+ */
 function partOf({ planned, parts }: FetchRequest): string {
-  const { stored } = planned.version;
-  const identity = JSON.stringify([planned.target, stored.name, stored.id, stored.size]);
+  const { name, id, size, storedAt, modifiedAt, hash } = planned.version.stored;
+  const version = [name, id, size, storedAt, modifiedAt ?? null, hash?.hex ?? null];
+  const identity = JSON.stringify([planned.target, ...version]);
   return `${parts}/${createHash("sha256").update(identity).digest("hex").slice(0, 32)}`;
 }
 
