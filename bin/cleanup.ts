@@ -47,7 +47,7 @@ async function act(
   options: Options,
   context: CommandContext,
 ): Promise<Outcome> {
-  const [{ openBackupOrLocation }, { cleanup }, report, { askYes }, { rawFromText }] =
+  const [{ openBackupOrLocation, unnamed }, { cleanup }, report, { askYes }, { rawFromText }] =
     await Promise.all([
       import("../lib/jobs/openbackup.ts"),
       import("../lib/jobs/cleanup.ts"),
@@ -63,6 +63,7 @@ async function act(
     paths: paths.map((path) => rawFromText(path)),
     current: options.purge === true,
     dryRun: options.dryRun === true,
+    unnamed: unnamed(name, options),
     onVersions: async (versions) => {
       if (options.json === true) await terminal.result(report.versionNdjson(versions));
       else if (isShown)

@@ -54,13 +54,14 @@ parseCommand(command);
 
 async function act(name: string, options: Options, context: CommandContext): Promise<Outcome> {
   refuseWrongMix(options);
-  const [{ isUnnamed, openBackupOrLocation }, { prune }, report, { rawFromText }] =
-    await Promise.all([
+  const [{ openBackupOrLocation, unnamed }, { prune }, report, { rawFromText }] = await Promise.all(
+    [
       import("../lib/jobs/openbackup.ts"),
       import("../lib/jobs/prune.ts"),
       import("../lib/output/prunereport.ts"),
       import("../lib/units/rawpath.ts"),
-    ]);
+    ],
+  );
   const { terminal } = context;
   const { session } = await openBackupOrLocation(name, options, processWorld(context));
   const explain = options.explain ?? [];
@@ -79,7 +80,7 @@ async function act(name: string, options: Options, context: CommandContext): Pro
     batch: options.batch,
     files: options.files,
     unfinished: options.unfinished,
-    unnamed: isUnnamed(name),
+    unnamed: unnamed(name, options),
     allowClock: options.allowClock === true,
     onDecisions: isTold
       ? async (decisions) =>

@@ -153,7 +153,7 @@ test("a wrong password is said, and nothing is removed", async (t) => {
     assert.match(stderr, /hint: wrong password\? nothing was changed/);
   }
   assert.deepEqual(made.versions(), before);
-  await made.expect(0, "prune", ["hidden:data", "-n"]);
+  await made.expect(0, "prune", ["home", "-n"]);
 });
 
 test("names that don't decrypt are left alone and told; they don't hold up the others", async (t) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { cryptNames } from "../lib/crypt/cryptnames.ts";
@@ -17,8 +17,12 @@ test("a place whose backup is known is pruned by its name only", async (t) => {
   await world.configure("[retention]\n/ = forever\n");
   for (const days of [4000, 3000])
     world.server.put(world.stored("a"), Buffer.alloc(49), { at: ago(days) });
-  const unknown = await world.expect(0, "prune", ["-n", "hidden:data"]);
+  const elsewhere = { env: { RCLONE_BACKUPS_DIR: "" } };
+  const unknown = await world.expect(0, "prune", ["-n", "hidden:data"], elsewhere);
   assert.match(unknown.stderr, /warning: hidden:data: no configuration says what is kept there/);
+  // Before its first run the configuration alone tells of it.
+  const configured = await world.expect(2, "prune", ["-n", "hidden:data"]);
+  assert.match(configured.stderr, /hint: use its name home \(\S+home\.conf\)/);
   await world.write("a", "a");
   await world.expect(0, "rclone-backup", ["home"]);
   const before = world.versions();
@@ -31,6 +35,37 @@ test("a place whose backup is known is pruned by its name only", async (t) => {
   assert.deepEqual(world.versions(), before);
   await world.expect(0, "prune", ["--purge", "--force", "hidden:data"]);
   assert.deepEqual(world.versions(), ["a upload 1"]);
+});
+
+test("a part of a backup, or what is around one, is pruned and cleaned by its name only", async (t) => {
+  const world = await historyWorld(t);
+  const { server, stored } = world;
+  await world.configure("[retention]\n/ = forever\n");
+  for (const days of [4000, 3000]) server.put(stored("d/a"), Buffer.alloc(49), { at: ago(days) });
+  world.present();
+  await world.write("d/a", "a");
+  await world.expect(0, "rclone-backup", ["home"]);
+  const before = world.versions();
+  const raw = `cloud:${server.bucket}`;
+  const inside = /found a location inside the backup home\n.*hint: use its name/;
+  const around = /found a location around the backup home\n/;
+  const refused = async (command: string, args: readonly string[], told: RegExp): Promise<void> => {
+    const { stderr } = await world.expect(2, command, args);
+    assert.match(stderr, told);
+  };
+  await refused("prune", ["hidden:data/d"], inside);
+  for (const place of ["hidden:", raw, `${raw}/some where`])
+    await refused("prune", ["-n", place], around);
+  await refused("prune", ["--purge", "--force", "hidden:"], around);
+  await refused("cleanup", ["--yes", "--purge", "hidden:data/d", "a"], inside);
+  await refused("cleanup", ["--yes", "hidden:", "data/d"], around);
+  // Where its configuration is gone, the state knows of it still.
+  await rm(path.join(world.box.config, "home.conf"));
+  await refused("prune", ["hidden:data/d"], inside);
+  await refused("prune", ["hidden:data"], /found its location, for which no policies are set/);
+  assert.deepEqual(world.versions(), before);
+  // What lies beside it is nobody's.
+  await world.expect(0, "prune", ["-n", "hidden:other"]);
 });
 
 test("uploads that can't be cancelled leave the rest of the result as it is", async (t) => {

@@ -99,6 +99,11 @@ async function requireReadable(directory: string): Promise<void> {
   }
 }
 
+/** The configurations of all directories in which names are looked up; absolute paths. Never throws. */
+export async function nameableConfigs(options: FindOptions): Promise<string[]> {
+  return (await Promise.all(configDirs(options).map(configFiles))).flat();
+}
+
 /**
  * The other configurations in the directory of `file`, sorted; absolute paths. Hidden files and
  * what isn't a regular file are left out.

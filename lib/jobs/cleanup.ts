@@ -14,6 +14,7 @@ import { distrustManifest } from "./changerecord.ts";
 import { withHistory, type OpenHistory } from "./openhistory.ts";
 import { held, noNames, watchForeign } from "./ours.ts";
 import type { Session } from "./session.ts";
+import { requireOwnLock, type Unnamed } from "./unnamed.ts";
 
 /** What would go of what was asked for. */
 export interface CleanupPlan {
@@ -32,6 +33,8 @@ export interface CleanupOptions {
   /** Removes what is current too. */
   readonly current: boolean;
   readonly dryRun: boolean;
+  /** Set when the backup was named by its location. */
+  readonly unnamed?: Unnamed | undefined;
   /** Gets every version that would go, before anything does. */
   readonly onVersions: (page: readonly CleanupVersion[]) => Promise<void>;
   /** Asked once, with the whole plan, unless `dryRun`. */
@@ -58,6 +61,7 @@ export interface CleanupResult {
 export async function cleanup(session: Session, options: CleanupOptions): Promise<CleanupResult> {
   for (const path of options.paths) requireInside(path);
   const paths = withoutCovered(options.paths);
+  if (options.unnamed !== undefined) await requireOwnLock(session, options.unnamed);
   return withHistory(
     session,
     {

@@ -1,6 +1,7 @@
 import { loadBackup, loadLocation, type LoadedBackup } from "../config/load.ts";
 import { parseLocation, redactLocation } from "../rclone/location.ts";
 import { openSession, type Session, type World } from "./session.ts";
+import type { Unnamed } from "./unnamed.ts";
 
 /** Options of the command line that every command on a backup has. */
 export interface OpenOptions {
@@ -27,8 +28,13 @@ export async function openBackup(
 }
 
 /** Whether a backup was named by its location, `remote:path`: no configuration is read then. */
-export function isUnnamed(name: string): boolean {
+function isUnnamed(name: string): boolean {
   return parseLocation(name).kind !== "local";
+}
+
+/** How a backup was named by its location; undefined where it was not. */
+export function unnamed(name: string, { configDir }: OpenOptions): Unnamed | undefined {
+  return isUnnamed(name) ? { configDir } : undefined;
 }
 
 /** The same for commands that need a store only: `remote:path` stands for a backup there. */

@@ -15,8 +15,8 @@ import { nothingSeen, type Seen } from "./prune/decide.ts";
 import type { PruneOptions, PruneResult } from "./prune/options.ts";
 import { planPrune } from "./prune/planned.ts";
 import { cancelUnfinished, requireOurFiles, type Unfinished } from "./prune/unfinished.ts";
-import { requireUnnamed } from "./prune/unnamed.ts";
 import type { Session } from "./session.ts";
+import { requireNoPolicies } from "./unnamed.ts";
 
 /**
  * Removes the versions that the policies no longer keep: decides on every file, remembers what the
@@ -27,12 +27,13 @@ import type { Session } from "./session.ts";
  */
 export async function prune(session: Session, options: PruneOptions): Promise<PruneResult> {
   const changes = isChange(options);
+  if (options.unnamed !== undefined)
+    await requireNoPolicies(session, options.unnamed, options.purge);
   return withHistory(
     session,
     { mode: "exclusive", command: "rclone-prune", needs: changes ? ["deleteFiles"] : [] },
     async (history) => {
       const { record } = await readRecord(history.files.record, { setAside: false });
-      if (options.unnamed === true && !options.purge) await requireUnnamed(history, record);
       const times = record === undefined ? await timesFromRuns(history) : timesOf(record);
       const result = await pruneHistory(history, options, { record, times });
       if (changes && options.allowClock) await believeClock(history);

@@ -2,13 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { realpathOrSame, siblingConfigs } from "../../config/find.ts";
-import { peekDestinations, type FoundDestination } from "../../config/peek.ts";
-import { Failure, usage } from "../../errors.ts";
+import { type Failure, usage } from "../../errors.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { listFiles } from "../../rclone/listing.ts";
 import { overlap, type Overlap, type Place } from "../../rclone/resolve.ts";
-import { historyLocation } from "../../stores/dir/place.ts";
 import { rulesOf, writeRules } from "../filterfile.ts";
+import { placesOf, type Owned } from "./others.ts";
 import { recordedBackups } from "./recorded.ts";
 import type { HistoryPlace } from "../history.ts";
 import type { Session } from "../session.ts";
@@ -91,12 +90,6 @@ async function filteredOut(session: Session, inside: readonly string[]): Promise
   }
 }
 
-/** A place of a configuration, and what lies there. */
-interface Owned {
-  readonly what: "destination" | "history";
-  readonly place: Place;
-}
-
 /**
  * Refuses two configurations of which one would take the files of the other for its own: neither's
  * destination nor old versions may lie in or around the other's. Throws a usage failure.
@@ -105,7 +98,7 @@ export async function refuseShared(
   session: Session,
   history: HistoryPlace | undefined,
 ): Promise<void> {
-  const { backup, world, destinationPlace } = session;
+  const { backup, destinationPlace } = session;
   const own = await realpathOrSame(backup.file);
   const candidates = new Set([
     ...(await siblingConfigs(backup.file)),
@@ -117,17 +110,12 @@ export async function refuseShared(
   for (const file of candidates) if ((await realpathOrSame(file)) !== own) others.push(file);
   const ours: Owned[] = [{ what: "destination", place: destinationPlace }];
   if (history !== undefined) ours.unshift({ what: "history", place: history.place });
-  for (const other of await peekDestinations(others, { env: world.env })) {
-    if ("reason" in other) {
-      world.events.detail(1, `${other.file}: not compared: ${other.reason}`);
-      continue;
-    }
-    for (const theirs of await placesOfOther(session, other))
+  for await (const { file, owned } of placesOf(session, others))
+    for (const theirs of owned)
       for (const mine of ours) {
         const found = overlap(mine.place, theirs.place);
-        if (found !== "none") throw shared(mine.what, theirs.what, found, session, other.file);
+        if (found !== "none") throw shared(mine.what, theirs.what, found, session, file);
       }
-  }
 }
 
 function shared(
@@ -154,23 +142,4 @@ function shared(
     `${mine}: expected a place of its own, found one that ${where} the ${whose} of ${other}: ${harm}`,
     { hint: `change ${key[mine]} in ${backup.file}, or ${key[theirs]} in ${other}` },
   );
-}
-
-/** Where another configuration keeps files, by the remotes that it sees; without what can't be told. */
-async function placesOfOther(session: Session, other: FoundDestination): Promise<Owned[]> {
-  const { world } = session;
-  const { destination, dated } = other;
-  const places: Owned[] = [];
-  for (const what of ["destination", "history"] as const) {
-    if (what === "history" && dated === undefined) continue;
-    try {
-      const location =
-        what === "destination" ? destination : historyLocation(destination, dated?.dir, world.cwd);
-      places.push({ what, place: await session.resolveElsewhere(location, other.rcloneConfig) });
-    } catch (error) {
-      if (!(error instanceof Failure) || world.signal.aborted) throw error;
-      world.events.detail(1, `${other.file}: ${what} not compared: ${error.message}`);
-    }
-  }
-  return places;
 }

@@ -3,6 +3,7 @@ import type { Applied } from "../../retention/apply.ts";
 import type { Decision } from "../../retention/plan.ts";
 import type { Transactions } from "../../stores/store.ts";
 import type { RawPath } from "../../units/rawpath.ts";
+import type { Unnamed } from "../unnamed.ts";
 
 /** What becomes of one version of a file, and which policy says so. */
 export interface FileDecision extends Decision {
@@ -29,8 +30,8 @@ export interface PruneOptions {
   readonly unfinished: boolean;
   /** Goes on though the clock is not to be believed. */
   readonly allowClock: boolean;
-  /** What is pruned was named by its location: no configuration says what to keep. */
-  readonly unnamed?: boolean;
+  /** Set when what is pruned was named by its location: no configuration says what to keep. */
+  readonly unnamed?: Unnamed | undefined;
   /** Doesn't tell lines of [retention] that can never match, or that matched nothing. */
   readonly quietLines?: boolean;
   /** Removals in their order, before they are made; with `explain`, every decision. */
