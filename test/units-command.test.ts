@@ -293,8 +293,43 @@ test("who isn't root gets units of their own, and lines for their crontab", asyn
   );
   assert.match(mailed.files[0]?.text ?? "", /^ReadWritePaths=-\/var\/spool\/postfix\/maildrop$/m);
   assert.match(warnings.join("\n"), /^the commands of hooks and notices .*\nmail: .*set smtp/);
+  const settings = "^BEFORE_ALL, NOTIFY_MAIL: set in the environment .* write it to /etc/default/";
+  assert.match(warnings.at(-1) ?? "", new RegExp(settings));
   const machine = makeUnits({ ...request, kind: "cron", user: "root" }, user);
   await assert.rejects(machine, /expected root for units of the machine, found another user/);
+});
+
+test("the service reads the settings that units reads", async (t) => {
+  const world = await makeWorld(t);
+  const { sandbox, to } = world;
+  await addBackup(world, "data", "[schedule]\ncron = 15 4 * * *\n");
+  await addBackup(world, "more");
+  const defaults = path.join(sandbox.root, "defaults");
+  await writeFile(defaults, "JOBS=2\nVERIFY_BUDGET=5M\n");
+  const warnings: string[] = [];
+  const here = {
+    // As from a shell that read the file, and something beside it.
+    env: { ...sandbox.env, RCLONE_BACKUPS_DEFAULTS: "defaults", JOBS: "2", VERIFY_BUDGET: "9M" },
+    ...{ cwd: sandbox.root, isRoot: true, now: () => new Date() },
+    signal: new AbortController().signal,
+    events: { warn: (text: string) => void warnings.push(text), detail() {}, progress() {} },
+  };
+  for (const kind of ["systemd", "cron", "launchd"] as const) {
+    const request = { ...{ readOnlySource: true, writable: [], credentials: [] }, user: "root" };
+    const started = { node: process.execPath, script: compiled("rclone-backups") };
+    const { files } = await makeUnits(
+      { ...request, kind, to, started, ...{ dryRun: true, force: false, set: [] } },
+      here,
+    );
+    const callers = files.filter(({ text }) => text.includes("RCLONE_BACKUPS_DIR"));
+    assert.ok(callers.length > 0, kind);
+    for (const { text } of callers) {
+      assert.match(text, /RCLONE_BACKUPS_DEFAULTS/);
+      assert.ok(text.includes(defaults), text);
+    }
+  }
+  assert.equal(warnings.length, 3, warnings.join("\n"));
+  assert.match(warnings[0] ?? "", /^VERIFY_BUDGET: set in the environment .* write it to /);
 });
 
 test("wrong options and configurations are told, and nothing is written", async (t) => {

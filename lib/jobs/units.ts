@@ -79,6 +79,7 @@ export async function makeUnits(request: UnitsRequest, world: World): Promise<Un
     world.events.warn(
       "mail: a service that isn't root's can't hand mail to a sendmail that changes its group, as Postfix's does; set smtp, such as smtp://localhost:25",
     );
+  for (const warning of needs.warnings) world.events.warn(warning);
   const steps = [
     ...removalSteps(kind, options, obsolete),
     ...(await logSteps(options, root)),
@@ -154,6 +155,7 @@ async function serviceOptions(
       RCLONE_BACKUPS_DIR: needs.directory,
       // Anybody but root would look in a home directory.
       ...(state === usual && user === "root" ? {} : { RCLONE_BACKUPS_STATE: state }),
+      ...(needs.settingsFile === undefined ? {} : { RCLONE_BACKUPS_DEFAULTS: needs.settingsFile }),
       ...(rcloneConfig ? { RCLONE_CONFIG: resolve(world.cwd, rcloneConfig) } : {}),
     },
     scope,

@@ -20,7 +20,7 @@ export interface TimeOfDay {
 
 /** What backups touch on this machine; absolute paths without links. */
 export interface Access {
-  /** Sources and destinations. */
+  /** Sources and destinations, and files that are read beside them. */
   readonly used: readonly string[];
   /** Directories that are there and that a run writes to, its state aside. */
   readonly writable: readonly string[];

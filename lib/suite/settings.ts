@@ -40,6 +40,10 @@ export interface LoadedSettings {
   readonly settings: Settings;
   /** What is not wrong, but not meant either: names that are no settings, a file that can't be read. */
   readonly warnings: readonly string[];
+  /** The file that holds the others, whether it is there or not; absolute. */
+  readonly file: string;
+  /** Names of those that the environment sets to something else than the file does. */
+  readonly fromEnvironment: readonly string[];
 }
 
 export interface SettingsOptions {
@@ -65,8 +69,10 @@ export async function loadSettings({ env, cwd }: SettingsOptions): Promise<Loade
   const file = own ? path.resolve(cwd, own) : defaultFile;
   const { text, warning } = await readDefaults(file, Boolean(own));
   const found = readTexts(text, file);
+  const fromEnvironment: string[] = [];
   for (const { name } of allSettings) {
     const value = env[name];
+    if (value && value !== found.texts.get(name)?.text) fromEnvironment.push(name);
     if (value) found.texts.set(name, { text: value, where: `environment ${name}`, base: cwd });
   }
   const problems = [...found.problems, ...allSettings.flatMap((key) => wrong(key, found.texts))];
@@ -74,6 +80,7 @@ export async function loadSettings({ env, cwd }: SettingsOptions): Promise<Loade
   return {
     settings: settingsOf((key) => key.read(textOf(key, found.texts))),
     warnings: [...(warning === undefined ? [] : [warning]), ...found.warnings],
+    ...{ file, fromEnvironment },
   };
 }
 

@@ -21,6 +21,10 @@ export interface Needs {
   readonly hasHooks: boolean;
   /** Some mail is handed to the sendmail of this machine. */
   readonly localMail: boolean;
+  /** The file of settings that RCLONE_BACKUPS_DEFAULTS names, absolute; undefined: the usual one. */
+  readonly settingsFile: string | undefined;
+  /** What a service would do without that knows the file only. */
+  readonly warnings: readonly string[];
 }
 
 export interface NeedsOptions extends OpenOptions {
@@ -39,7 +43,8 @@ export async function needsOfAll(options: NeedsOptions, world: World): Promise<N
   const [directory] = looked;
   if (backups.length === 0 || directory === undefined) throw nothingToRun(looked);
   const { default: pMap } = await import("p-map");
-  const { settings } = await loadSettings(world);
+  const { settings, file, fromEnvironment } = await loadSettings(world);
+  const settingsFile = world.env["RCLONE_BACKUPS_DEFAULTS"] ? file : undefined;
   const sessions = await pMap(backups, async (backup) => openSession(backup, options, world), {
     concurrency: 4,
   });
@@ -51,7 +56,10 @@ export async function needsOfAll(options: NeedsOptions, world: World): Promise<N
     directory,
     schedules: scheduled === 0 ? "none" : scheduled === backups.length ? "all" : "some",
     access: {
-      used: unique(places.flatMap(({ used }) => used)),
+      used: unique([
+        ...places.flatMap(({ used }) => used),
+        ...(settingsFile === undefined ? [] : [settingsFile]),
+      ]),
       writable: unique([...places.flatMap(({ writable }) => writable), ...options.writable]),
     },
     programs: unique(sessions.map(({ rclone }) => rclone.program)),
@@ -64,6 +72,13 @@ export async function needsOfAll(options: NeedsOptions, world: World): Promise<N
     localMail: [settings, ...backups].some(
       ({ notify: { mail, smtp } }) => mail.length > 0 && smtp === undefined,
     ),
+    settingsFile,
+    warnings:
+      fromEnvironment.length === 0
+        ? []
+        : [
+            `${fromEnvironment.join(", ")}: set in the environment of this command, which the service does not have; write it to ${file}`,
+          ],
   };
 }
 
