@@ -8,7 +8,7 @@ import type { FoundConfig } from "../lib/config/all.ts";
 import { takeDocument } from "../lib/jobs/nightly/child.ts";
 import { isHashDue } from "../lib/jobs/nightly/hashdue.ts";
 import { Purse } from "../lib/jobs/nightly/purse.ts";
-import { turnOf } from "../lib/jobs/nightly/sharers.ts";
+import { turnOf, type LastTry } from "../lib/jobs/nightly/sharers.ts";
 import { demandOf, paces, runsPerDay } from "../lib/jobs/status/demand.ts";
 import { nextTime } from "../lib/schedule/times.ts";
 import { dayIn, divide, entitled, entitledInTurn, type Wanting } from "../lib/suite/budget.ts";
@@ -153,8 +153,15 @@ test("whose share is kept: those that may still come today", () => {
   const purse = { day: "2026-01-31", lastDay: (file: string) => days.get(file) ?? "" };
   const ended = { "/good": "done", "/bad": "failed", "/busy": "skipped" } as const;
   const backups = new Map(Object.entries(ended).map(([file, outcome]) => [file, { outcome }]));
+  const tries: Record<string, LastTry> = {
+    "/night": { at: new Date("2026-01-30T03:00:00Z"), skipped: false },
+    "/today": { at: new Date("2026-01-31T03:00:00Z"), skipped: false },
+    "/asleep": { at: new Date("2026-01-31T03:00:00Z"), skipped: true },
+    "/byHand": { at: new Date("2026-01-28T03:00:00Z"), skipped: false },
+  };
+  const lastTry = ({ file }: FoundConfig): LastTry | undefined => tries[file];
   const turns = {
-    ...{ backups, due: true, nextTime, verifyDay: "UTC" },
+    ...{ backups, due: true, lastTry, nextTime, verifyDay: "UTC" },
     now: new Date("2026-01-31T12:00:00Z"),
   };
   const turn = (file: string, cron?: string, due = true): string =>
@@ -166,6 +173,11 @@ test("whose share is kept: those that may still come today", () => {
   );
   assert.equal(turn("/early", "0 2 * * *"), "done");
   assert.deepEqual([turn("/none"), turn("/none", undefined, false)], ["done", "later"]);
+  // Without a schedule, what ran last night comes tonight.
+  assert.deepEqual(
+    ["/night", "/today", "/asleep", "/byHand"].map((file) => turn(file)),
+    ["later", "done", "later", "done"],
+  );
 });
 
 test("a purse remembers each backup's day, and of one that was killed its whole share", async (t) => {

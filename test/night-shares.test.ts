@@ -13,8 +13,16 @@ async function fill({ sourceOf }: Simulation, name: string, files: readonly numb
 
 /** One `run --due`: what was read back of each backup. */
 async function due(simulation: Simulation, time: string): Promise<Record<string, number>> {
+  return readBy(simulation, time, true);
+}
+
+async function readBy(
+  simulation: Simulation,
+  time: string,
+  onlyDue: boolean,
+): Promise<Record<string, number>> {
   simulation.clock.now = Date.parse(time);
-  const { outcome, backups } = await simulation.night(true);
+  const { outcome, backups } = await simulation.night(onlyDue);
   assert.equal(outcome, "done", JSON.stringify(backups));
   return Object.fromEntries(
     backups.map(({ name, verifications }) => [
@@ -68,4 +76,24 @@ test("fewer requests than backups need: they take turns, with a warning", async 
   }
   assert.deepEqual(days, ["a", "b"]);
   assert.match(simulation.warnings.join("\n"), /VERIFY_TRANSACTIONS to be at least 4.*found 2/);
+});
+
+test("a backup without a schedule has its share of a day whose first run was --due, while a daily run goes on", async (t) => {
+  const simulation = await simulate(t, new Date("2026-05-10T00:00:00Z"), {
+    VERIFY_BUDGET: "100000",
+  });
+  await simulation.addBackup("hourly", "[schedule]\ncron = 0 * * * *\ntime_zone = UTC\n");
+  await simulation.addBackup("plain");
+  const large = [60_000, 60_000, 60_000, 60_000, 60_000, 60_000];
+  for (const name of ["hourly", "plain"]) await fill(simulation, name, large);
+  // Nothing is known of a daily run yet.
+  assert.deepEqual(await due(simulation, "2026-05-10T01:15:00Z"), { hourly: 100_000 });
+  const daily = await readBy(simulation, "2026-05-10T03:00:00Z", false);
+  assert.deepEqual(daily, { hourly: 0, plain: 0 });
+  assert.deepEqual(await due(simulation, "2026-05-11T01:15:00Z"), { hourly: 50_000 });
+  assert.deepEqual(await due(simulation, "2026-05-11T02:15:00Z"), { hourly: 0 });
+  const later = await readBy(simulation, "2026-05-11T03:00:00Z", false);
+  assert.deepEqual(later, { hourly: 0, plain: 50_000 });
+  // The daily run was switched off, and after two days its shares are for the others.
+  assert.deepEqual(await due(simulation, "2026-05-14T01:15:00Z"), { hourly: 100_000 });
 });

@@ -9,6 +9,7 @@ import { stateFinder } from "../status/match.ts";
 import { keptStates, type KeptState } from "../status/states.ts";
 import { Keeper } from "./keeper.ts";
 import type { NightBackup, NightResult, NightVerification } from "./night.ts";
+import type { LastTry } from "./sharers.ts";
 
 /** Attempts of configurations that are gone are forgotten after so long. */
 const forgetAfter = 100 * 86_400_000;
@@ -73,6 +74,13 @@ export class Book {
     const { skippedRuns = 0, skippedFor } = this.#suite.backups[file] ?? {};
     return skippedRuns === 0 ? undefined : skippedFor;
   }
+
+  /** When `run` tried a backup last, and whether that was skipped; undefined: never. */
+  readonly lastTry = ({ file }: FoundConfig): LastTry | undefined => {
+    const attempt = this.#suite.backups[file];
+    if (attempt === undefined) return undefined;
+    return { at: new Date(attempt.attemptedAt), skipped: attempt.outcome === "skipped" };
+  };
 
   /** When all checksums of a backup were compared last; undefined: never. */
   async hashedAt(config: FoundConfig): Promise<Date | undefined> {

@@ -96,7 +96,7 @@ export async function readBack(
 
 /** All backups that share the day's budget, those of other runs too. */
 async function sharersOf(
-  { options, world, settings, configs, root }: ReadBackWork,
+  { options, world, settings, configs, root, book }: ReadBackWork,
   wanted: readonly FoundConfig[],
   backups: readonly NightBackup[],
   purse: Purse,
@@ -112,7 +112,8 @@ async function sharersOf(
   const byFile = new Map(backups.map((backup) => [backup.file, backup]));
   const { nextTime } = await import("../../schedule/times.ts");
   const now = world.now();
-  const turns = { backups: byFile, due, nextTime, verifyDay: settings.verifyDay, now };
+  const { lastTry } = book;
+  const turns = { backups: byFile, due, lastTry, nextTime, verifyDay: settings.verifyDay, now };
   return all.map((config) => ({
     config,
     // Where a run left no counts, its record has those of the last good one.

@@ -13,11 +13,21 @@ export interface Sharer {
   readonly turn: Wanting["turn"];
 }
 
+/** When `run` tried a backup, and whether that was skipped. */
+export interface LastTry {
+  readonly at: Date;
+  readonly skipped: boolean;
+}
+
+/** In milliseconds. A backup that was not tried for longer is not tried every day. */
+const comesDaily = 2 * 86_400_000;
+
 interface Turns {
   /** How the backups of this run ended, by the files of their configurations. */
   readonly backups: ReadonlyMap<string, Pick<NightBackup, "outcome">>;
   /** Only backups with a schedule are run. */
   readonly due: boolean;
+  readonly lastTry: (config: FoundConfig) => LastTry | undefined;
   readonly nextTime: (
     schedule: { readonly cron: string; readonly timeZone: string | undefined },
     after: Date,
@@ -33,17 +43,25 @@ interface Turns {
  * what should be.
  */
 export function turnOf(
-  { file, loaded }: FoundConfig,
+  config: FoundConfig,
   purse: Pick<Purse, "day" | "lastDay">,
-  { backups, due, nextTime, verifyDay, now }: Turns,
+  { backups, due, lastTry, nextTime, verifyDay, now }: Turns,
 ): Sharer["turn"] {
+  const { file, loaded } = config;
   const outcome = backups.get(file)?.outcome;
   if (outcome === "done" || outcome === "partial") return "now";
   if (outcome !== undefined && outcome !== "skipped") return "done";
   if (loaded === undefined || purse.lastDay(file) === purse.day) return "done";
   if (outcome === "skipped") return "later";
   const { cron, timeZone } = loaded.backup.schedule;
-  if (cron === undefined) return due ? "done" : "later";
+  if (cron === undefined) {
+    if (!due) return "later";
+    const tried = lastTry(config);
+    // Perhaps nothing ever runs it: then its share is for the others.
+    if (tried === undefined || Math.abs(now.getTime() - tried.at.getTime()) > comesDaily)
+      return "done";
+    return tried.skipped || dayIn(verifyDay, tried.at) !== purse.day ? "later" : "done";
+  }
   return dayIn(verifyDay, nextTime({ cron, timeZone }, now)) === purse.day ? "later" : "done";
 }
 
