@@ -123,14 +123,25 @@ await() {
 
 # The day that began at three in the morning; once in each, backups without a schedule run too.
 day_file=$state/container.day
+tried=
 choose_due() {
   today=$(date -d '3 hours ago' +%F)
-  if [ "$(cat "$day_file" 2>/dev/null)" = "$today" ]; then
-    due=--due
-  else
-    due=
-    printf '%s\n' "$today" >"$day_file" || say "cannot write $day_file"
+  if [ "$tried" != "$today" ]; then again=0 pause=3600; fi
+  due=
+  if [ "$(cat "$day_file" 2>/dev/null)" = "$today" ] || [ "$(date +%s)" -lt "$again" ]; then due=--due; fi
+}
+
+# A day counts as done when its run has ended. One of which something was skipped (75), or that was stopped
+# or killed, comes again: after 1, 2, 4 and 8 hours, since it runs everything, what was good included.
+keep_day() {
+  if [ -n "$due" ]; then return; fi
+  tried=$today
+  if [ "$code" -ne 75 ] && [ "$code" -lt 128 ]; then
+    if printf '%s\n' "$today" >"$day_file"; then return; fi
+    say "cannot write $day_file"
   fi
+  again=$(($(date +%s) + pause))
+  pause=$((pause * 2))
 }
 
 say "looking every $every s what is due"
@@ -139,6 +150,7 @@ while [ -z "$stopping" ]; do
   choose_due
   [ -z "$stopping" ] || exit 0
   await rclone-backups run ${due:+"$due"}
+  keep_day
   [ -z "$stopping" ] || exit "$code"
   case $code in 0 | 75) ;; *) say "rclone-backups run${due:+ $due}: exit code $code" ;; esac
   await sleep "$every"
