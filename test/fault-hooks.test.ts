@@ -116,6 +116,45 @@ wait`,
   assert.equal(result.code, 1, result.stderr);
 });
 
+test("what a hook leaves in the background runs on, and all that the hook itself printed is told", async (t) => {
+  const sandbox = await makeSandbox(t);
+  await fillSource(sandbox, { a: 1 });
+  const tunnel = path.join(sandbox.root, "tunnel");
+  await hook(
+    sandbox,
+    `sh -c '${tellPid(tunnel).replaceAll("'", `"`)}; exec sleep 1000' &
+while ! [ -e ${tunnel} ]; do :; done
+seq 5000
+printf 'tunnel up'`,
+    "timeout = 30s\n",
+  );
+  const result = await sandbox.backup(["-v", "home"]);
+  const pid = Number(await appears(tunnel));
+  sandbox.defer(() => process.kill(pid, "SIGKILL"));
+  assert.equal(result.code, 0, result.stderr);
+  const printed = result.stderr.match(/(?<=^rclone-backup: pre_command: ).*/gm) ?? [];
+  assert.deepEqual([printed.length, ...printed.slice(-2)], [5001, "5000", "tunnel up"]);
+  assert.ok(await lives(pid), "it is still needed");
+});
+
+test("what a hook leaves in the background may talk for ever: it is not listened to", async (t) => {
+  const sandbox = await makeSandbox(t);
+  await fillSource(sandbox, { a: 1 });
+  const daemon = path.join(sandbox.root, "daemon");
+  await hook(
+    sandbox,
+    `(${tellPid(daemon, "$(sh -c 'echo $PPID')")}; while :; do echo again; sleep 0.1; done) &
+while ! [ -e ${daemon} ]; do :; done
+echo no luck >&2
+exit 3`,
+    "timeout = 30s\n",
+  );
+  const result = await sandbox.backup(["home"]);
+  assert.match(result.stderr, /pre_command: expected exit code 0, found 3; /);
+  // What it writes to, nobody reads any more.
+  await gone(Number(await appears(daemon)));
+});
+
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   test(`${signal} while a pre_command hangs: 130, and its children are gone`, async (t) => {
     const sandbox = await makeSandbox(t);

@@ -38,7 +38,7 @@ export function timerOf(seconds: number): number {
 
 /**
  * Runs a hook by /bin/sh -c in a process group of its own, which is ended as a whole when the
- * time is up or the run is stopped.
+ * time is up or the run is stopped. What it leaves in the background when it ends is left alone.
  * Throws failed when it can't be started, times out, or ends with anything but 0, with the last
  * lines it printed; skipped when a pre_command or BEFORE_ALL ends with 75, or a skip_unless with any other code
  * that is its own.
@@ -55,20 +55,23 @@ export async function runHook(hook: Hook): Promise<void> {
       ? undefined
       : AbortSignal.timeout(timerOf(hook.timeoutSeconds));
   const signals = [hook.signal, limit].filter((signal) => signal !== undefined);
-  const { code, signal } = await runGroup({
+  const { code, signal, stopped } = await runGroup({
     command: [...(await parentDeathPrefix()), "/bin/sh", "-c", hook.command],
     env: hook.env,
     signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
     onStdout: onLine,
     onStderr: onLine,
+    mayLeave: true,
   });
   hook.signal?.throwIfAborted();
-  if (code === 0 && limit?.aborted !== true) return;
+  // The time may also be up when it has ended by itself and its output is still read.
+  const timedOut = stopped && limit?.aborted === true;
+  if (code === 0 && !timedOut) return;
   const said =
     tail.length === 0
       ? "it printed nothing"
       : `it printed last:\n${tail.map((line) => `  ${line}`).join("\n")}`;
-  if (limit?.aborted === true) {
+  if (timedOut) {
     throw failed(
       `${hook.name}: expected it to end within ${hook.timeoutSeconds} s, found it still running and ended it; ${said}`,
       {

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../errors.ts";
+import { OutputLeftBehind } from "./leftbehind.ts";
 import { eachLine } from "./lines.ts";
 import { groupIsAlive } from "./members.ts";
 
@@ -28,6 +29,11 @@ export interface GroupOptions {
    */
   readonly takeStdout?: ((stdout: Readable) => Promise<void>) | undefined;
   readonly onStderr?: ((line: string) => void) | undefined;
+  /**
+   * Whether the child may leave something in the background that holds its output open. Then its end is the end:
+   * what runs on is neither waited for nor ended.
+   */
+  readonly mayLeave?: boolean | undefined;
 }
 
 /** Thrown when a command can't be started. */
@@ -37,6 +43,8 @@ export interface GroupResult {
   /** Undefined when a signal ended the child. */
   readonly code: number | undefined;
   readonly signal: string | undefined;
+  /** Whether the signal of the options ended it. */
+  readonly stopped: boolean;
 }
 
 /** How long a group may take to end after SIGTERM, in milliseconds. */
@@ -96,13 +104,25 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
   };
   if (options.signal?.aborted) end();
   options.signal?.addEventListener("abort", end, { once: true });
+  const left = options.mayLeave === true ? new OutputLeftBehind() : undefined;
+  const chunksOf = (stream: Readable): AsyncIterable<Uint8Array> => left?.of(stream) ?? stream;
+  let exit: Pick<GroupResult, "code" | "signal"> | undefined;
   try {
     const outputs = Promise.allSettled([
       stdout === null ||
-        taken(options.takeStdout?.(stdout) ?? eachLine(stdout, (line) => options.onStdout?.(line))),
-      stderr === null || taken(eachLine(stderr, (line) => options.onStderr?.(line))),
+        taken(
+          options.takeStdout?.(stdout) ??
+            eachLine(chunksOf(stdout), (line) => options.onStdout?.(line)),
+        ),
+      stderr === null || taken(eachLine(chunksOf(stderr), (line) => options.onStderr?.(line))),
     ]);
     readings = outputs;
+    child.once("exit", (code, signal) => {
+      exit = { code: code ?? undefined, signal: signal ?? undefined };
+      if (left === undefined || ended !== undefined) return;
+      options.signal?.removeEventListener("abort", end);
+      void left.close(outputs);
+    });
     const result = await child;
     for (const output of await outputs) if (output.status === "rejected") throw output.reason;
     if (pid === undefined)
@@ -111,7 +131,8 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
         `${file}: expected a program that can be started, found none`,
         { cause: result },
       );
-    return { code: result.exitCode, signal: result.signal };
+    const { code, signal } = exit ?? { code: result.exitCode, signal: result.signal };
+    return { code, signal, stopped: ended !== undefined };
   } finally {
     options.signal?.removeEventListener("abort", end);
     await ended;
