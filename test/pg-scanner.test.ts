@@ -43,8 +43,9 @@ function scanned(dump: Buffer, pieces: readonly number[] = []): Found {
   return { starts, kind: scanner.finish() };
 }
 
-function described({ kind, database, table }: Section): string {
-  return [database, table, kind].filter((word) => word !== undefined).join(" ");
+function described({ kind, database, table, needs }: Section): string {
+  const more = needs === undefined ? [] : ["with", needs];
+  return [database, table, kind, ...more].filter((word) => word !== undefined).join(" ");
 }
 
 function startsOf(parts: readonly Part[]): Found["starts"] {
@@ -263,6 +264,19 @@ test("what belongs to a table is told by its heading, or by the statement behind
       section: 'o"p.q index',
       text: `${entry("i", "INDEX", "app")}CREATE UNIQUE INDEX i ON ONLY "o""p".q USING btree (x);\n\n\n`,
     },
+    // Of partitions: keys, indexes, and what is not known.
+    {
+      section: "app.a b index-attach with app.a",
+      text: `${entry("key c", "INDEX ATTACH", "app")}ALTER INDEX app.key ATTACH PARTITION app."key c";\n\n\n`,
+    },
+    {
+      section: 'app.a b index-attach with o"p.q',
+      text: `${entry("of a", "INDEX ATTACH", "app")}ALTER INDEX app.i ATTACH PARTITION app."of a";\n\n\n`,
+    },
+    {
+      section: "app.unknown index-attach",
+      text: `${entry("unknown", "INDEX ATTACH", "app")}ALTER INDEX app.other ATTACH PARTITION app.unknown;\n\n\n`,
+    },
     { section: "app.a fk-constraint", text: entry("a to b", "FK CONSTRAINT", "app") },
     { section: "app.a b publication-table", text: entry("all a b", "PUBLICATION TABLE", "app") },
     { section: "acl", text: entry("FUNCTION f()", "ACL", "app") },
@@ -348,6 +362,17 @@ test("of some tables, only what is theirs is chosen, and no command that connect
   assert.throws(() => chosen(all, "public.t"), /found none that is named public\.t/);
   assert.throws(() => chosen(one, "public.t", "t"), /found none that is named t/);
   assert.throws(() => chosen(all, "a.public.t", "b.public.t"), /found several/);
+});
+
+test("an index is attached where the tables of both are chosen", () => {
+  const attach: Section = { kind: "index-attach", table: "public.p", needs: "public.t" };
+  const sections = [...sectionsIn(undefined), { kind: "table", table: "public.p" }, attach];
+  const attached = (...tables: readonly string[]): boolean =>
+    choosePgTables(tables)(sections).includes(attach);
+  assert.deepEqual(
+    [attached("public.p"), attached("public.t"), attached("public.t", "public.p")],
+    [false, false, true],
+  );
 });
 
 const whole = [head, settings, tail].map(({ text: each }) => each).join("");

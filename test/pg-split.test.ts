@@ -269,6 +269,38 @@ ALTER DATABASE one SET work_mem = '8MB'; GRANT CONNECT ON DATABASE one TO "it's 
   assert.match(missing.stderr, /expected a table of the dump, found .*public\.plain/);
 });
 
+test("a partitioned table and its partitions come back alone, with valid indexes", async (t) => {
+  const { sql, to, splitAgain, join, client } = await makeWorld(t, "new");
+  await sql("CREATE DATABASE one; CREATE DATABASE scratch; CREATE DATABASE parent");
+  await sql(
+    `CREATE TABLE ev (id integer, at date, x text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+     CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+     CREATE TABLE "ev 2" PARTITION OF ev FOR VALUES FROM ('2027-01-01') TO ('2028-01-01') PARTITION BY LIST (id);
+     CREATE TABLE ev3 PARTITION OF "ev 2" FOR VALUES IN (2, 3);
+     CREATE INDEX ON ev (x);
+     INSERT INTO ev VALUES (1, '2026-05-05', 'x'), (2, '2027-05-05', 'a')`,
+    "one",
+  );
+  await splitAgain("--dump", "one");
+  const indexes =
+    "SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid::regclass::text ~ '^.?ev' ORDER BY 1";
+  const there = async (database: string): Promise<string[]> =>
+    (await sql(indexes, database)).trimEnd().split("\n").toSorted();
+  const restore = async (database: string, ...tables: readonly string[]): Promise<void> => {
+    const joined = await join([...tables.flatMap((name) => ["--table", name]), to]);
+    assert.equal(joined.code, 0, joined.stderr);
+    await client("psql", [...strict, "-d", database], { input: joined.stdoutBytes });
+  };
+  await restore("scratch", "public.ev", "public.ev1", "public.ev 2", "public.ev3");
+  assert.equal((await there("one")).length, 8);
+  assert.deepEqual(await there("scratch"), await there("one"));
+  // A partition alone, where somebody has made its parent without indexes.
+  await sql("CREATE TABLE ev (id integer, at date, x text) PARTITION BY RANGE (at)", "parent");
+  await sql("ALTER TABLE ev ALTER id SET NOT NULL, ALTER at SET NOT NULL", "parent");
+  await restore("parent", "public.ev1");
+  assert.equal(await sql("SELECT count(*) FROM ev", "parent"), "1\n");
+});
+
 test("a dump taken while writes go on is of one moment", async (t) => {
   const { sql, to, split, join, bin, environment } = await makeWorld(t, "old");
   await sql(

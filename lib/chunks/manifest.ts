@@ -44,6 +44,7 @@ const fileSchema = v.object({
     kind: v.string(),
     database: v.optional(v.string()),
     table: v.optional(v.string()),
+    needs: v.optional(v.string()),
   }),
 });
 
@@ -61,8 +62,8 @@ export function manifestText(manifest: Manifest, hashOf: HashBytes): string {
     files: manifest.files.length,
   };
   const lines = manifest.files.map(({ name, bytes, hash, section }) => {
-    const { kind, database, table } = section ?? {};
-    return { name, bytes, hash, section: { kind, database, table } };
+    const { kind, database, table, needs } = section ?? {};
+    return { name, bytes, hash, section: { kind, database, table, needs } };
   });
   const text = [head, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
   return `${text}${JSON.stringify({ hash: hashOf(Buffer.from(text)) })}\n`;

@@ -4,4 +4,6 @@ export interface Section {
   readonly kind: string;
   readonly database?: string | undefined;
   readonly table?: string | undefined;
+  /** Another table of the database: without that one, it is no part of its own table. */
+  readonly needs?: string | undefined;
 }

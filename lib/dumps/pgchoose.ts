@@ -21,18 +21,18 @@ function choose(sections: readonly Section[], tables: readonly string[]): readon
   const wanted = new Set(tables);
   const found = new Set<string>();
   const chosen = new Set<Section>();
+  const names = ({ database }: Section, table: string): readonly string[] => [
+    ...(database === undefined ? [] : [`${database}.${table}`]),
+    ...(databases.size > 1 ? [] : [table]),
+  ];
   for (const section of sections) {
-    const { database, table } = section;
+    const { table, needs } = section;
     // Whether it is published is not the table's own matter, and the publication may not be there.
     if (table === undefined || section.kind === "publication-table") continue;
-    const names = [
-      ...(database === undefined ? [] : [`${database}.${table}`]),
-      ...(databases.size > 1 ? [] : [table]),
-    ];
-    for (const name of names.filter((each) => wanted.has(each))) {
-      found.add(name);
-      chosen.add(section);
-    }
+    const isWanted = (each: string): boolean => wanted.has(each);
+    for (const name of names(section, table).filter(isWanted)) found.add(name);
+    if (!names(section, table).some(isWanted)) continue;
+    if (needs === undefined || names(section, needs).some(isWanted)) chosen.add(section);
   }
   const missing = tables.find((table) => !found.has(table));
   if (missing !== undefined)

@@ -53,6 +53,8 @@ const ownSequence = new RegExp(
   "gm",
 );
 
+const attachIndex = new RegExp(String.raw`^\s*ALTER INDEX ${named} ATTACH PARTITION ${named};`);
+
 export interface TableName {
   readonly schema: string;
   /** As in headings, where names have spaces for line breaks. */
@@ -63,6 +65,13 @@ export interface TableName {
 export function indexedTable(text: string): TableName | undefined {
   const [, schema, table] = createIndex.exec(text) ?? [];
   return tableName(schema, table);
+}
+
+/** The index of a partitioned table, by which name in which schema, that a statement attaches another one to. */
+export function indexAttachedTo(text: string): string | undefined {
+  const [, schema, name] = attachIndex.exec(text) ?? [];
+  const found = tableName(schema, name);
+  return found === undefined ? undefined : `${found.schema}.${found.table}`;
 }
 
 /** The table whose column a sequence belongs to, if the statements behind its heading tell one. */

@@ -1,4 +1,10 @@
-import { indexedTable, sequenceOwner, unquoted, type Heading } from "./pgheading.ts";
+import {
+  indexAttachedTo,
+  indexedTable,
+  sequenceOwner,
+  unquoted,
+  type Heading,
+} from "./pgheading.ts";
 import type { Section } from "./scanner.ts";
 
 /** Objects whose name is a table's or stands for one. */
@@ -9,7 +15,6 @@ const namedAlike = new Set([
   "TABLE DATA",
   "TABLE ATTACH",
   "MATERIALIZED VIEW DATA",
-  "INDEX ATTACH",
   "ROW SECURITY",
   "STATISTICS",
   "STATISTICS DATA",
@@ -53,12 +58,14 @@ export class PgSections {
   readonly #tables = new Set<string>();
   /** The tables that sequences belong to. */
   readonly #owners = new Map<string, string>();
+  /** The tables of indexes, those of constraints too. */
+  readonly #indexed = new Map<string, string>();
   /** The sequence whose heading came last. */
   #sequenceNow: string | undefined;
 
   /** Begins a section of this kind; undefined where one that is no other goes on. */
-  begin(kind: string, table?: string): Section | undefined {
-    const section = { kind, database: this.#database, table };
+  begin(kind: string, table?: string, needs?: string): Section | undefined {
+    const section = { kind, database: this.#database, table, needs };
     const { kind: now, database, table: of } = this.#current;
     if (together.has(kind) && kind === now && database === this.#database && of === table)
       return undefined;
@@ -105,6 +112,7 @@ export class PgSections {
     this.#database = database;
     this.#tables.clear();
     this.#owners.clear();
+    this.#indexed.clear();
   }
 
   #entry({ name, type, schema = "" }: Entry, statement: () => string): Section | undefined {
@@ -113,11 +121,22 @@ export class PgSections {
     const full = `${schema}.${name}`;
     if (relations.has(type)) this.#tables.add(full);
     if (namedAlike.has(type)) return this.begin(kind, full);
-    if (namedAfter.has(type)) return this.begin(kind, this.#prefix(schema, name));
+    if (namedAfter.has(type)) {
+      const table = this.#prefix(schema, name);
+      // The index of a key has the name of the constraint.
+      if (type === "CONSTRAINT")
+        this.#indexed.set(`${schema}.${`${schema}.${name}`.slice(table.length + 1)}`, table);
+      return this.begin(kind, table);
+    }
     if (type.startsWith("SEQUENCE")) return this.#sequence(kind, schema, name, statement);
     if (type === "INDEX") {
       const { schema: of, table } = indexedTable(statement()) ?? { schema, table: name };
+      this.#indexed.set(full, `${of}.${table}`);
       return this.begin(kind, `${of}.${table}`);
+    }
+    if (type === "INDEX ATTACH") {
+      const parent = this.#indexed.get(indexAttachedTo(statement()) ?? "");
+      return this.begin(kind, this.#indexed.get(full) ?? full, parent);
     }
     if (type === "ACL") return this.begin("acl", this.#aclTable(schema, name));
     if (type === "PUBLICATION TABLE") return this.begin(kind, this.#suffix(schema, name));
