@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { BSON } from "mongodb";
+import { readUri } from "../lib/documents/uri.ts";
 import { startMongo } from "./helpers/ferretdb.ts";
 import { insert, makeMongoWorld, type MongoWorld } from "./helpers/mongoworld.ts";
 
@@ -123,3 +124,39 @@ for (const [how, restore] of Object.entries(restores))
     const again = await world.export({ config });
     assert.equal(again.collections[0]?.bytes, 0);
   });
+
+/** The server lists collections of its own alone. */
+function listServersOwn({ proxy }: MongoWorld): void {
+  const own = ["system.users", "system.version"].map((name) => ({
+    ...{ name, type: "collection", options: {} },
+  }));
+  proxy.answers.set("listCollections", ({ $db }) => ({
+    ok: 1,
+    cursor: { id: BSON.Long.ZERO, ns: `${String($db)}.x`, firstBatch: own },
+  }));
+}
+
+test("a database of the server's own in a connection string is wrong usage, with a hint", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  listServersOwn(world);
+  for (const name of ["admin", "config", "local"]) {
+    const uris = [readUri(`mongodb://me:secret@${world.proxy.host}/${name}`, "test")];
+    await assert.rejects(world.export({ uris, allowEmpty: true }), {
+      outcome: "usage",
+      message: new RegExp(`found ${name}, which is the server's own`),
+      hint: /\/\?authSource=admin$/,
+    });
+  }
+  assert.ok(!existsSync(world.to));
+});
+
+test("a database that is named and holds collections of the server's own alone is empty", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await insert(world.db, "docs", [{ _id: 1 }]);
+  await world.export();
+  const before = world.files();
+  listServersOwn(world);
+  await assert.rejects(world.export(), { outcome: "failed", message: /expected collections/ });
+  assert.deepEqual(world.files(), before);
+  assert.equal((await world.export({ allowEmpty: true })).dropped.length, 1);
+});

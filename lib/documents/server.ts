@@ -34,6 +34,17 @@ export interface Server extends Greeting {
 
 const unlisted = new Set(["admin", "config", "local"]);
 
+/** Throws usage() where a connection string of an export names a database of the server's own: most often it means where the user is known. */
+export function expectUsersDatabase({ database, label }: MongoUri): void {
+  if (database === undefined || !unlisted.has(database)) return;
+  throw usage(
+    `${label}: expected a database of yours in the connection string, or none for all, found ${database}, which is the server's own`,
+    {
+      hint: "authSource says where the user is known: mongodb://USER:PASSWORD@HOST:27017/?authSource=admin",
+    },
+  );
+}
+
 /** Connects and asks what kind of server it is. Throws usage, failed, or refused for a sharded cluster. */
 export async function connect(uri: MongoUri): Promise<Server> {
   let client: MongoClient;

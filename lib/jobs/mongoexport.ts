@@ -20,6 +20,7 @@ import {
   collectionsOf,
   connect,
   databasesOf,
+  expectUsersDatabase,
   snapshotSession,
   type Server,
 } from "../documents/server.ts";
@@ -70,6 +71,7 @@ export async function exportMongo(
   options: MongoExportOptions,
   world: MongoWorld,
 ): Promise<MongoExportResult> {
+  for (const uri of options.uris) expectUsersDatabase(uri);
   const rules = options.config === undefined ? [] : await readRules(options.config);
   await checkRoot(options.to);
   const servers: Server[] = [];
@@ -139,27 +141,29 @@ async function planOne(
   rules: Awaited<ReturnType<typeof readRules>>,
 ): Promise<PlannedDatabase> {
   const listed = await collectionsOf(server, name);
-  if (listed.length === 0 && server.uri.database !== undefined && !allowEmpty)
+  const { exported, refused: unknown, excluded } = planDatabase(name, listed, exclude);
+  // The server's own do not count: they are in none of these.
+  const found = exported.length + unknown.length + excluded.length;
+  if (found === 0 && server.uri.database !== undefined && !allowEmpty)
     throw failed(
       `${server.uri.label}: expected collections in the database ${name}, found none, or no such database`,
       { hint: "look at the name in the connection string; --allow-empty exports it as it is" },
     );
-  const plan = planDatabase(name, listed, exclude);
   return {
     name,
     server,
-    collections: plan.exported.map((each) => ({
+    collections: exported.map((each) => ({
       server,
       database: name,
       listed: each,
       mode: modeOf(rules, name, each.name),
     })),
-    missing: plan.refused.map((each) => ({
+    missing: unknown.map((each) => ({
       database: name,
       collection: each.name,
       reason: each.reason,
     })),
-    excluded: plan.excluded.length,
+    excluded: excluded.length,
   };
 }
 
