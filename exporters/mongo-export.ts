@@ -27,6 +27,7 @@ const command = withCommonOptions(
     .option("--uri-file <file>", "a file with connection strings, one a line; repeatable", collect)
     .option("--exclude <glob>", "leave out collections, DATABASE.COLLECTION; repeatable", collect)
     .option("--allow-empty", "go on where a server or a database that is named holds nothing")
+    .option("--replace", "take the place of a database of the same name from another server")
     .option("--config <file>", "collections that are written once, or have a field with a time")
     .option(
       "--repair",
@@ -81,6 +82,7 @@ async function act(
       config: options.config,
       dryRun: options.dryRun === true,
       allowEmpty: options.allowEmpty === true,
+      replace: options.replace === true,
       checks: options.repair === 0 ? "nothing" : options.repair === 1 ? "names" : "contents",
     },
     processWorld(context),

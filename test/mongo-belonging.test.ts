@@ -7,6 +7,7 @@ import { after, test, type TestContext } from "node:test";
 import { BSON } from "mongodb";
 import { readUri } from "../lib/documents/uri.ts";
 import { startMongo } from "./helpers/ferretdb.ts";
+import { startProxy } from "./helpers/mongoproxy.ts";
 import { insert, makeMongoWorld, type MongoWorld } from "./helpers/mongoworld.ts";
 
 /* What is remembered must be of this collection, of these files, and of this server. */
@@ -159,4 +160,66 @@ test("a database that is named and holds collections of the server's own alone i
   await assert.rejects(world.export(), { outcome: "failed", message: /expected collections/ });
   assert.deepEqual(world.files(), before);
   assert.equal((await world.export({ allowEmpty: true })).dropped.length, 1);
+});
+
+/** The world's connection string by another name of the server. */
+async function otherHost(t: TestContext, world: MongoWorld): Promise<string> {
+  const { host, answers } = await startProxy(t, server.uri);
+  for (const [name, answer] of world.proxy.answers) answers.set(name, answer);
+  return world.uri.replace(world.proxy.host, host);
+}
+
+async function fillWith({ db }: MongoWorld, v: number, ids: readonly number[]): Promise<void> {
+  await db.collection("docs").drop();
+  await insert(
+    db,
+    "docs",
+    ids.map((_id) => ({ _id, v })),
+  );
+}
+
+test("a database of another server doesn't take the place of one of its name, unless that is asked for", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await fillWith(world, 1, [1, 2]);
+  await world.export();
+  const uri = await otherHost(t, world);
+  await world.db.collection<{ _id: number }>("docs").insertOne({ _id: 3 });
+  const same = await world.export({ uris: [readUri(uri, "test")] });
+  assert.equal(same.collections[0]?.added, 1, "only the name of the server is another one");
+  // A copy of it, such as for tests, has the same ids.
+  await fillWith(world, 2, [1, 2]);
+  const before = world.files();
+  for (const dryRun of [true, false])
+    await assert.rejects(world.export({ dryRun }), {
+      outcome: "refused",
+      message: /expected the database rb_test_\w+ of 127\.0\.0\.1:\d+, which .* found one of 127/,
+    });
+  const args = ["--to", world.to, "--uri-file", world.uriFile];
+  const refused = await world.command("mongo-export", args);
+  assert.equal(refused.code, 5);
+  assert.match(refused.stderr, /hint: .*--replace/);
+  assert.deepEqual(world.files(), before);
+  assert.equal((await world.command("mongo-export", [...args, "--replace"])).code, 0);
+  assert.deepEqual(held(world), { "i-1.bson": 2, "i-2.bson": 2 });
+  await world.export();
+});
+
+test("without UUIDs, a database of another server is known by the ids of its documents", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  const docs = { name: "docs", type: "collection", options: {}, info: { readOnly: false } };
+  world.proxy.answers.set("listCollections", ({ $db }) => ({
+    ok: 1,
+    cursor: { id: BSON.Long.ZERO, ns: `${String($db)}.x`, firstBatch: [docs] },
+  }));
+  const uris = [readUri(await otherHost(t, world), "test")];
+  const many = Array.from({ length: 300 }, (_, at) => at);
+  await fillWith(world, 1, many);
+  await world.export();
+  await fillWith(world, 2, many.slice(0, 250));
+  assert.equal((await world.export({ uris })).collections[0]?.changed, 250);
+  await fillWith(world, 3, [1000, 1001]);
+  const before = world.files();
+  await assert.rejects(world.export(), { outcome: "refused" });
+  assert.deepEqual(world.files(), before);
+  assert.equal((await world.export({ replace: true })).collections[0]?.added, 2);
 });

@@ -27,7 +27,15 @@ export interface CollectionState {
 
 /** A collection as a state remembers it: by its uuid, or as one of a server that tells none. */
 export function sourceOf(uuid: string | undefined): string {
-  return uuid ?? "untold";
+  return uuid ?? untold;
+}
+
+const untold = "untold";
+
+/** The UUID of the collection that a state file tells of; undefined where it tells none, or there is none. */
+export async function rememberedUuid(file: string): Promise<string | undefined> {
+  const source = (await readState(file, 0))?.source;
+  return source === untold ? undefined : source;
 }
 
 /*

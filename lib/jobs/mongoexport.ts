@@ -29,6 +29,7 @@ import { clearStaging } from "../documents/staging.ts";
 import type { MongoUri } from "../documents/uri.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { acquireLock, type Lock } from "../state/lock.ts";
+import { expectSameDatabases } from "./mongo/belonging.ts";
 import { exportCollection, type CollectionResult } from "./mongo/collection.ts";
 import { removeDropped, type Dropped } from "./mongo/dropped.ts";
 import { planDatabase } from "./mongo/plan.ts";
@@ -47,6 +48,8 @@ export interface MongoExportOptions {
   readonly checks: Checks;
   /** Whether a server, or a database that a connection string names, may hold nothing. */
   readonly allowEmpty: boolean;
+  /** Whether a database may take the place of another one of its name, from another server. */
+  readonly replace: boolean;
 }
 
 export interface MongoExportResult {
@@ -89,6 +92,7 @@ export async function exportMongo(
     for (const { collections } of databases)
       for (const { database, listed } of collections)
         refuseLinksOfPlace(collectionPlace(options.to, database, listed.name));
+    if (!options.replace) await expectSameDatabases(databases, options.to, world);
     return await exportAll(databases, options, world);
   } finally {
     for (const server of servers) await server.close().catch(() => {});

@@ -119,6 +119,7 @@ export async function makeMongoWorld(t: TestContext, server: MongoServer): Promi
           dryRun: false,
           checks: "nothing",
           allowEmpty: false,
+          replace: false,
           ...options,
         },
         world,

@@ -9,7 +9,7 @@ import {
 import { directoryName } from "../../documents/names.ts";
 import { syncFiles } from "../../documents/sync.ts";
 import type { MongoUri } from "../../documents/uri.ts";
-import { readOrigins, writeOrigins } from "./origins.ts";
+import { originOf, readOrigins, writeOrigins } from "./origins.ts";
 import type { PlannedDatabase } from "./planned.ts";
 import type { MongoWorld } from "./world.ts";
 
@@ -81,9 +81,4 @@ export async function removeDropped(
     await writeOrigins(root, before, after);
   }
   return dropped;
-}
-
-/** Where a database was exported from: the hosts, and never a password. */
-function originOf({ label }: MongoUri): string {
-  return label.split(",").toSorted().join(",");
 }

@@ -47,7 +47,7 @@ export async function confirmGone(
 }
 
 /** A document that holds the id for a query; undefined where it would be another id, or an operator. */
-function askable(id: Value): Readonly<Record<string, unknown>> | undefined {
+export function askable(id: Value): Readonly<Record<string, unknown>> | undefined {
   if (
     id.type === types.document &&
     [...elementsOf(id.bytes)].some(({ key }) => key.startsWith("$"))
