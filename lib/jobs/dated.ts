@@ -1,14 +1,11 @@
 import { refused } from "../errors.ts";
-import { lookForFiles } from "../rclone/listing.ts";
-import { readRecord } from "../state/record.ts";
 import { mendCutRuns } from "../stores/dir/mendrun.ts";
 import { cutRuns, listRuns } from "../stores/dir/runs.ts";
-import { formatFiles } from "../units/format.ts";
 import { putBackText } from "./backup/history.ts";
 import { refuseShared } from "./backup/overlaps.ts";
-import { heldWithoutRecord } from "./backup/recorded.ts";
 import { distrustManifest } from "./changerecord.ts";
 import { historyOf, type HistoryPlace } from "./history.ts";
+import { nothingLeft } from "./nothingleft.ts";
 import type { Session } from "./session.ts";
 import type { StateFiles } from "./statefiles.ts";
 
@@ -27,22 +24,16 @@ interface Held {
  * of what the last run left: what was only not found would be taken for deleted.
  */
 export async function readyDated(held: Held, changes: boolean): Promise<void> {
-  const { session, files } = held;
+  const { session } = held;
   const history = await historyOf(session);
   if (history === undefined) return;
   await refuseShared(session, history);
-  const { record } = await readRecord(files.record, { setAside: false });
-  const before = record?.held ?? (await heldWithoutRecord(session, files));
-  if ((await closeCut(held, history, changes)) || before === 0) return;
-  const { rclone, destination, tuning, world } = session;
-  const { top } = await lookForFiles(rclone, destination, tuning, world.signal);
-  if (top === "files") return;
-  throw refused(
-    `destination: expected ${formatFiles(before)} as the last run left, found ${top === "empty" ? "none" : "no such directory"}`,
-    {
-      hint: "see that its disk is mounted and that it is the right remote; nothing was changed, and rclone-restore reads what is in the dated directories",
-    },
-  );
+  if (await closeCut(held, history, changes)) return;
+  const wrong = await nothingLeft(held);
+  if (wrong === undefined) return;
+  throw refused(wrong, {
+    hint: "see that its disk is mounted and that it is the right remote; nothing was changed, and rclone-restore --include-deleted reads what is in the dated directories",
+  });
 }
 
 /** Returns whether files are missing at the destination for no other reason, or were a moment ago. */

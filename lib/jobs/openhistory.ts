@@ -11,9 +11,10 @@ import { redactLocation } from "../rclone/location.ts";
 import { acquireLock } from "../state/lock.ts";
 import { readRecord } from "../state/record.ts";
 import type { Capability } from "../stores/b2/authorization.ts";
+import type { LostFile } from "../stores/dir/lost.ts";
 import type { DirStore } from "../stores/dir/open.ts";
 import { findStore, prepareStore, type FoundStore } from "../stores/find.ts";
-import type { Store } from "../stores/store.ts";
+import type { Store, StoredVersion } from "../stores/store.ts";
 import type { StoreWorld } from "../stores/world.ts";
 import { rawFromBytes, type RawPath } from "../units/rawpath.ts";
 import { readyDated } from "./dated.ts";
@@ -34,7 +35,12 @@ export interface OpenHistory {
   /** Set for dated directories. */
   readonly dir: DirStore | undefined;
   /** One history per file below a plain directory, which is empty or ends in `/`. */
-  histories(directory: RawPath, options?: HistoryOptions): Pages<FileHistory>;
+  histories(directory: RawPath, options?: HistoriesOptions): Pages<FileHistory>;
+}
+
+interface HistoriesOptions extends HistoryOptions {
+  /** For dated directories: told, in the end, of files that are gone though no run took them away. */
+  readonly onLost?: ((file: LostFile) => void) | undefined;
 }
 
 export interface HistoryRequest {
@@ -98,7 +104,7 @@ export async function withHistoryUnderLock<T>(
       histories: (directory, options) => {
         expectShortLives();
         return histories(
-          opened.store.versions(storedDirectory(names, directory), session.world.signal),
+          versionsIn(opened, storedDirectory(names, directory), session.world.signal, options),
           names,
           options,
         );
@@ -113,6 +119,15 @@ function storedDirectory(names: Names, directory: RawPath): RawPath {
   if (directory === "") return directory;
   const plain = rawFromBytes(directory.replace(/\/$/, ""));
   return rawFromBytes(`${names.encode(plain, "directory")}/`);
+}
+
+function versionsIn(
+  { store, dir }: Opened,
+  prefix: RawPath,
+  signal: AbortSignal,
+  { onLost }: HistoriesOptions = {},
+): Pages<StoredVersion> {
+  return dir === undefined ? store.versions(prefix, signal) : dir.versions(prefix, signal, onLost);
 }
 
 type Opened = Pick<OpenHistory, "store" | "found" | "dir">;

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { failed } from "../errors.ts";
 import type { FileHistory } from "../history/history.ts";
 import type { Pages } from "../manifest/pages.ts";
 import { placeKey } from "../rclone/resolve.ts";
@@ -12,11 +11,11 @@ import { examineLocal, isEmpty, restoreToLocal } from "../restore/tolocal.ts";
 import { examineRemote, restoreToRemote } from "../restore/toremote.ts";
 import type { RestoreWork } from "../restore/work.ts";
 import { acquireLock } from "../state/lock.ts";
-import { formatFiles } from "../units/format.ts";
 import { Doubts } from "./restore/doubts.ts";
 import type { ListOptions, RestoreOptions, RestoreResult } from "./restore/options.ts";
-import { withHistory } from "./openhistory.ts";
-import { makeSelection, type Selection } from "./restore/select.ts";
+import { withHistory, type OpenHistory } from "./openhistory.ts";
+import { makePlan } from "./restore/planning.ts";
+import { makeSelection } from "./restore/select.ts";
 import { makeRoot, openTarget, warnOfSpace, type RestoreTarget } from "./restore/target.ts";
 import { viewHistory, type HistoryView } from "./restore/view.ts";
 import type { Session } from "./session.ts";
@@ -33,13 +32,7 @@ export async function restore(session: Session, options: RestoreOptions): Promis
   return withHistory(session, { ...request, needs: ["readFiles"] }, async (history) => {
     const writes = target.kind === "remote" ? options.target : undefined;
     const view = await viewHistory(history, options, writes);
-    return restoreFrom({
-      session: history.session,
-      options,
-      scratch: history.scratch,
-      view,
-      target,
-    });
+    return restoreFrom({ session: history.session, history, options, view, target });
   });
 }
 
@@ -90,14 +83,15 @@ const request = { mode: "shared", command: "rclone-restore" } as const;
 
 interface Restoration {
   readonly session: Session;
+  readonly history: OpenHistory;
   readonly options: RestoreOptions;
-  readonly scratch: string;
   readonly view: HistoryView;
   readonly target: RestoreTarget;
 }
 
 async function restoreFrom(given: Restoration): Promise<RestoreResult> {
-  const { session, options, scratch, view, target } = given;
+  const { session, options, view, target } = given;
+  const { scratch } = given.history;
   const tally = new Tally();
   const plan = new PlanSpool(join(scratch, "plan"));
   await makePlan(given, plan, tally);
@@ -113,55 +107,12 @@ async function restoreFrom(given: Restoration): Promise<RestoreResult> {
     name: session.backup.name,
     target: target.kind === "local" ? target.root : target.shown,
     ...{ asOf: options.asOf, dryRun: options.dryRun },
-    planned: { files: plan.files, bytes: plan.bytes },
+    planned: { files: plan.files + tally.missed, bytes: plan.bytes },
     restored: options.dryRun ? { files: todo.files, bytes: todo.bytes } : tally.restored,
     ...{ already: tally.already, verified: tally.verified, unverified: tally.unverified },
     ...{ uncertain: tally.uncertain, failures: tally.failures, failureCount: tally.failureCount },
     outcome: tally.failureCount > 0 ? "partial" : "done",
   };
-}
-
-/** Writes down what will be restored, and tells what is strange about it. */
-async function makePlan(given: Restoration, plan: PlanSpool, tally: Tally): Promise<void> {
-  const { session, options, view } = given;
-  const { events } = session.world;
-  const selection: Selection = await makeSelection(options.patterns);
-  let earliest = Infinity;
-  let gone = 0;
-  const watched = watch(selection.select(view.histories(selection.directory)), (file) => {
-    earliest = Math.min(earliest, file.versions.at(-1)?.from ?? Infinity);
-    if (file.current === undefined) gone += 1;
-  });
-  const doubts = new Doubts(options);
-  for await (const page of doubts.plan(watched)) {
-    session.world.signal.throwIfAborted();
-    for (const planned of page) plan.write(planned);
-  }
-  plan.close();
-  tally.uncertain = doubts.uncertain;
-  view.report();
-  selection.demand(view.place);
-  doubts.tell(events, view.place, "--list shows the versions");
-  if (plan.files > 0) return;
-  if (options.asOf !== undefined && earliest > options.asOf.getTime())
-    throw failed(
-      `${view.place}: expected files that were stored by ${options.asOf.toISOString()}, found the first of ${new Date(earliest).toISOString()}`,
-      { hint: "--list shows the versions and their times" },
-    );
-  events.warn(
-    `nothing to restore: ${formatFiles(gone)} had been deleted by then; --include-deleted restores the last version of each`,
-  );
-}
-
-/** Shows every file that passes. */
-async function* watch(
-  histories: Pages<FileHistory>,
-  see: (file: FileHistory) => void,
-): Pages<FileHistory> {
-  for await (const page of histories) {
-    for (const file of page) see(file);
-    yield page;
-  }
 }
 
 async function toLocal(given: Restoration, work: RestoreWork): Promise<PlanSpool> {

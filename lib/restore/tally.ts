@@ -40,6 +40,8 @@ export class Tally {
   readonly unverified = new Sum();
   readonly failures: RestoreFailure[] = [];
   failureCount = 0;
+  /** Of the failures: files that can't be planned, since the store has lost them. */
+  missed = 0;
   /** Files of which the store can't say for sure that they were there at the time. */
   uncertain = 0;
 
@@ -54,6 +56,11 @@ export class Tally {
   fail(path: RawPath, reason: string): void {
     this.failureCount += 1;
     if (this.failures.length < named) this.failures.push({ path, reason });
+  }
+
+  miss(path: RawPath, reason: string): void {
+    this.missed += 1;
+    this.fail(path, reason);
   }
 
   written(file: Sized, isVerified: boolean): void {

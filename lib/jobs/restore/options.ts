@@ -36,7 +36,7 @@ export interface RestoreResult {
   readonly target: string;
   readonly asOf: Date | undefined;
   readonly dryRun: boolean;
-  /** What the plan holds: that which is there already, and that which fails, included. */
+  /** What the plan holds: that which is there already, and that which fails, included; files that the store has lost without their bytes. */
   readonly planned: Count;
   /** In a dry run: what would be written. */
   readonly restored: Count;

@@ -8,6 +8,8 @@ import type { RawPath } from "../../units/rawpath.ts";
 export interface Selection {
   /** All that is meant is below it: empty, or ends in `/`. */
   readonly directory: RawPath;
+  /** Whether a path is meant; a pattern that means it has matched something. */
+  matches(path: RawPath): boolean;
   /** Lets through what is meant. */
   select(histories: Pages<FileHistory>): Pages<FileHistory>;
   /** After select() has ended. Throws failed() where a pattern has matched nothing, and where there is nothing at all. */
@@ -19,7 +21,7 @@ export async function makeSelection(texts: readonly string[]): Promise<Selection
   const patterns = await Promise.all(texts.map((text) => compilePattern(text)));
   const idle = new Set(patterns);
   let seen = false;
-  const matches = ({ path }: FileHistory): boolean => {
+  const matches = (path: RawPath): boolean => {
     let any = patterns.length === 0;
     for (const pattern of patterns) {
       // Every pattern has to be tried until it has met something.
@@ -33,9 +35,10 @@ export async function makeSelection(texts: readonly string[]): Promise<Selection
   };
   return {
     directory: commonDirectory(patterns),
+    matches,
     async *select(histories) {
       for await (const page of histories) {
-        const selected = page.filter(matches);
+        const selected = page.filter(({ path }) => matches(path));
         if (selected.length > 0) yield selected;
       }
     },

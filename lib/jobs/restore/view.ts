@@ -6,18 +6,24 @@ import type { BulkSource } from "../../restore/bulk.ts";
 import { cryptContent, plainContent, type Content } from "../../restore/content.ts";
 import type { PlannedFile } from "../../restore/plan.ts";
 import { below } from "../../stores/dir/context.ts";
+import type { LostFile } from "../../stores/dir/lost.ts";
 import { currentId } from "../../stores/dir/timeline.ts";
 import { findStore } from "../../stores/find.ts";
 import type { RawPath } from "../../units/rawpath.ts";
 import { historyOf } from "../history.ts";
 import type { OpenHistory } from "../openhistory.ts";
+import { againstManifest } from "./manifested.ts";
 import type { VersionChoice } from "./options.ts";
 
 /** The history of a backup as a restore sees it. */
 export interface HistoryView {
   /** For messages, without secrets. */
   readonly place: string;
-  histories(directory: RawPath): Pages<FileHistory>;
+  /**
+   * `onLost` is told, after the last page, of files below the directory that backups left at the
+   * destination and that the store has lost; without dated directories only where it is asked for what is there now.
+   */
+  histories(directory: RawPath, onLost?: (file: LostFile) => void): Pages<FileHistory>;
   readonly content: Content;
   /** Where rclone can copy a version from; undefined for one that has to be fetched by its id. */
   readonly bulk: (planned: PlannedFile) => BulkSource | undefined;
@@ -42,10 +48,14 @@ export async function viewHistory(
     history.dir === undefined ? showsTimes(history, choice, target) : await inDirectories(history);
   return {
     place: store.place,
-    async *histories(directory) {
-      const pages = history.histories(directory, {
-        onUndecodable: (_, count) => void (undecodable += count),
+    async *histories(directory, onLost) {
+      const all = history.histories(directory, {
+        ...{ onUndecodable: (_, count) => void (undecodable += count), onLost },
       });
+      const pages =
+        onLost === undefined || history.dir !== undefined || choice.asOf !== undefined
+          ? all
+          : againstManifest(history, all, directory, (path) => onLost({ path, since: undefined }));
       for await (const page of pages) {
         read += page.length;
         yield page;

@@ -1,14 +1,16 @@
+import { join } from "node:path";
 import { usage } from "../../errors.ts";
 import { noPages, type Pages } from "../../manifest/pages.ts";
 import { removeEmptyArgs } from "../../rclone/files.ts";
 import { runRclone } from "../../rclone/run.ts";
-import { textFromRaw } from "../../units/rawpath.ts";
+import { textFromRaw, type RawPath } from "../../units/rawpath.ts";
 import type { Store, StoredVersion, Transactions } from "../store.ts";
 import { catFile } from "./cat.ts";
 import { changeCurrent, type MayChange, type WantedCurrent } from "./change.ts";
 import { below, type DirContext } from "./context.ts";
 import { gatherFacts, type Scope } from "./facts.ts";
 import { locate } from "./locate.ts";
+import { lastFull, LostFiles, type LostFile } from "./lost.ts";
 import { removeVersions } from "./remove.ts";
 import { undelete } from "./undelete.ts";
 import { currentId, markerPrefix, timeline } from "./timeline.ts";
@@ -22,11 +24,15 @@ export interface DirOptions extends Omit<DirContext, "signal"> {
   readonly lastNumber: number;
 }
 
+type OnLost = (file: LostFile) => void;
+
 const mostGone = 100_000;
 
 /** A store of dated directories, which can change many files at once. */
 export interface DirStore extends Store {
   readonly kind: "dir";
+  /** `onLost` is told, after the last page, of each file that runs left there and that is gone without a run. */
+  versions(prefix: RawPath, signal?: AbortSignal, onLost?: OnLost): Pages<StoredVersion>;
   /**
    * Makes older versions current and hides names, all as one run with a directory of its own; but
    * for names that `mayChange` denies.
@@ -72,17 +78,24 @@ export function openDir(options: DirOptions): DirStore {
     }
   };
 
-  async function* list(scope: Scope, signal?: AbortSignal): Pages<StoredVersion> {
+  async function* list(scope: Scope, signal?: AbortSignal, onLost?: OnLost): Pages<StoredVersion> {
     signal?.throwIfAborted();
     requireScope(scope);
     const learning = learn(signal);
     transactions.rclone += 2;
-    const facts = gatherFacts(within(signal), learning, scope, next());
+    const name = next();
+    const facts = gatherFacts(within(signal), learning, scope, name);
+    const lost = onLost && new LostFiles(join(base.scratch, `${name}.lost`));
+    let sure: number | undefined;
     for await (const page of facts) {
       const { runs } = await learning;
+      sure ??= lastFull(runs);
+      for (const one of lost === undefined ? [] : page) lost?.see(one, runs, sure);
       const versions = page.flatMap((one) => timeline(one, runs));
       if (versions.length > 0) yield versions;
     }
+    if (onLost === undefined || lost === undefined) return;
+    for await (const page of lost.files()) for (const file of page) onLost(file);
   }
 
   const versionsOf: DirStore["versionsOf"] = async (name, signal) => {
@@ -118,7 +131,7 @@ export function openDir(options: DirOptions): DirStore {
     kind: "dir",
     place,
     now: async () => undefined,
-    versions: (prefix, signal) => list({ path: prefix, exactly: false }, signal),
+    versions: (prefix, signal, onLost) => list({ path: prefix, exactly: false }, signal, onLost),
     versionsOf,
     open: async (version, range, signal) => {
       if (version.kind === "marker")

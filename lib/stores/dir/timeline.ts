@@ -13,6 +13,8 @@ export interface KnownRun {
   readonly uncertain: boolean;
   /** It was cut off, and nobody has closed it: what it set aside may still be to come back. */
   readonly cut?: boolean;
+  /** Its outcome tells of every file that the destination held. */
+  readonly full?: boolean;
 }
 
 /** What a run's manifest says of one path. */

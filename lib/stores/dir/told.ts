@@ -50,7 +50,8 @@ export async function readTold(context: DirContext, name: string): Promise<Known
     const time = header === undefined ? run.startedAt : Date.parse(header.startedAt);
     const uncertain = header?.uncertain !== false || kind === "intent" || time < latest;
     latest = Math.max(latest, time);
-    runs.push({ id: run.id, time, uncertain, cut: cut.has(run) });
+    const full = kind === "outcome" && header?.full === true;
+    runs.push({ id: run.id, time, uncertain, cut: cut.has(run), full });
   }
   spool.close();
   const sorted = `${spool.file}.sorted`;
