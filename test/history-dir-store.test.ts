@@ -174,10 +174,12 @@ test("a version that can't be brought back leaves no hole", async (t) => {
   const [, oldB] = await store.versionsOf(rawFromText("b"));
   assert.ok(oldA !== undefined && oldB !== undefined);
   await store.remove([oldA]);
-  await assert.rejects(
-    store.changeCurrent([oldA, oldB].map((version) => ({ kind: "version", version }))),
-    /expected to copy 2 files, found 1/,
+  const failed = await store.changeCurrent(
+    [oldA, oldB].map((version) => ({ kind: "version", version })),
   );
+  assert.deepEqual([...failed.keys()], ["a"]);
+  assert.match([...failed.values()].join(), /^expected to copy it, found: /);
+  await assert.rejects(store.makeCurrent(oldA), /history: a: expected to copy it, found: /);
   assert.equal(await tree.content("data/a"), "other");
   assert.equal(await tree.content("data/b"), "b");
 });

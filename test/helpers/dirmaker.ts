@@ -1,4 +1,5 @@
 // Dated directories on the local disk, filled as a backup fills them.
+import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -97,11 +98,13 @@ async function makeDirectories(t: TestContext, rclone: Rclone): Promise<MadeStor
   };
   const remove = async (names: readonly RawPath[]): Promise<void> =>
     run(names, async (name) => ({ path: name, kind: "delete", size: -1, time: "" }));
-  const change: MadeStore["change"] = async ({ hide, restore }) =>
-    store.changeCurrent([
+  const change: MadeStore["change"] = async ({ hide, restore }) => {
+    const failed = await store.changeCurrent([
       ...hide.map((name) => ({ kind: "nothing", name }) as const),
       ...restore.map((version) => ({ kind: "version", version }) as const),
     ]);
+    assert.deepEqual([...failed], []);
+  };
   return { store, put, remove, change, step: async () => {} };
 }
 

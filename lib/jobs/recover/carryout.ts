@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import type { Entry } from "../../manifest/entry.ts";
 import type { WantedCurrent } from "../../stores/dir/change.ts";
+import type { DirStore } from "../../stores/dir/open.ts";
 import type { StoredVersion } from "../../stores/store.ts";
 import type { OpenHistory } from "../openhistory.ts";
 import type { RecoverFailure } from "./options.ts";
@@ -22,26 +23,58 @@ const isOtherNow = "expected it as it was shown, found it changed since: it is l
 
 /**
  * Does what was decided, and counts it in `sofar`, what fails for one file too. A file on which something
- * else has come meanwhile is left alone and counts as failed. Throws when a signal came or
- * a whole run of steps failed; the counts are those of what was done.
+ * else has come meanwhile is left alone and counts as failed. Throws when a signal came or nobody can
+ * tell what became of some; the counts are those of what was done.
  */
 export async function carryOutAll(
   history: OpenHistory,
   pages: AsyncIterable<readonly PlannedStep[]>,
   sofar: CarriedOut,
 ): Promise<void> {
+  const { dir, session } = history;
+  if (dir !== undefined) return inDirectories(dir, session.world.signal, pages, sofar);
   for await (const steps of pages) {
-    if (history.dir === undefined) await inStore(history, steps, sofar);
-    else await inDirectories(history, steps, sofar);
+    await inStore(history, steps, sofar);
     if (sofar.failures.length >= mostFailures) break;
   }
 }
 
+/** A step that the store could not do. */
+interface Blocked {
+  readonly step: PlannedStep;
+  readonly reason: string;
+}
+
 async function inDirectories(
-  { dir, session }: OpenHistory,
-  steps: readonly PlannedStep[],
+  dir: DirStore,
+  signal: AbortSignal,
+  pages: AsyncIterable<readonly PlannedStep[]>,
   sofar: CarriedOut,
 ): Promise<void> {
+  let blocked: Blocked[] = [];
+  let runs = 0;
+  for await (const steps of pages) {
+    const before = sofar.done;
+    runs += 1;
+    blocked.push(...(await asOneRun(dir, signal, steps, sofar)));
+    // Where nothing goes any more, it is not about single files.
+    if (sofar.failures.length + blocked.length >= mostFailures && sofar.done === before) break;
+  }
+  // What a later run took away may have been in the way of an earlier one.
+  if (runs > 1 && blocked.length > 0) {
+    const again = blocked.slice(0, stepsAtOnce).map(({ step }) => step);
+    blocked = [...(await asOneRun(dir, signal, again, sofar)), ...blocked.slice(stepsAtOnce)];
+  }
+  sofar.failures.push(...blocked.map(({ step: { path }, reason }) => ({ path, reason })));
+}
+
+/** Returns the steps that could not be done. */
+async function asOneRun(
+  dir: DirStore,
+  signal: AbortSignal,
+  steps: readonly PlannedStep[],
+  sofar: CarriedOut,
+): Promise<readonly Blocked[]> {
   const wanted = steps.map((step): WantedCurrent =>
     step.action === "hide"
       ? { kind: "nothing", name: step.name }
@@ -49,14 +82,18 @@ async function inDirectories(
   );
   const byName = new Map(steps.map((step) => [step.name, step]));
   const left: PlannedStep[] = [];
-  await dir?.changeCurrent(wanted, session.world.signal, (name, there) => {
+  const failed = await dir.changeCurrent(wanted, signal, (name, there) => {
     const step = byName.get(name);
     if (step !== undefined && isThere(step.top[0], there)) return true;
     if (step !== undefined) left.push(step);
     return false;
   });
-  sofar.done += steps.length - left.length;
+  sofar.done += steps.length - left.length - failed.size;
   sofar.failures.push(...left.map(({ path }) => ({ path, reason: isOtherNow })));
+  return steps.flatMap((step) => {
+    const reason = failed.get(step.name);
+    return reason === undefined ? [] : [{ step, reason }];
+  });
 }
 
 /** Whether the newest entry that was shown is what lies at its name; for a deletion that is nothing. */

@@ -1,19 +1,18 @@
 import { join } from "node:path";
-import { failed, usage } from "../../errors.ts";
+import { usage } from "../../errors.ts";
 import type { Entry } from "../../manifest/entry.ts";
 import { onePage } from "../../manifest/pages.ts";
 import type { RunLine } from "../../manifest/runs.ts";
 import { LineSpool } from "../../process/spool.ts";
-import { copyExactArgs, moveBackArgs } from "../../rclone/files.ts";
-import { runRclone } from "../../rclone/run.ts";
-import type { RawPath } from "../../units/rawpath.ts";
+import { rawFromBytes, type RawPath } from "../../units/rawpath.ts";
 import { runId } from "../../units/runid.ts";
 import type { StoredVersion } from "../store.ts";
-import { below, type DirContext } from "./context.ts";
+import type { DirContext } from "./context.ts";
 import { storeRunManifest } from "./leave.ts";
 import { listPlace, putBack } from "./putback.ts";
 import { lastNumber, listRuns } from "./runs.ts";
 import { currentId } from "./timeline.ts";
+import { copyBack, moveAside, type Failures } from "./transfer.ts";
 
 /** What shall be at a name: an older version, or nothing. */
 export type WantedCurrent =
@@ -35,19 +34,20 @@ export type MayChange = (name: RawPath, there: Entry | undefined) => boolean;
 /**
  * Changes what is current, as a run of its own: what is replaced or hidden is moved to that run's
  * directory, older versions are copied and stay where they are, so that all of it can be undone.
- * Intent and outcome stand beside it as for any run. Throws when a part of it could not be done; then
- * no name is left empty that held a file, and the next backup tells what had been done.
+ * Intent and outcome stand beside it as for any run. Returns the names for which it could not be done:
+ * they hold what they held. Throws when nobody can tell; then no name is left empty that held a file,
+ * and the next backup tells what had been done.
  */
 export async function changeCurrent(
   context: DirContext,
   wanted: readonly WantedCurrent[],
   run: ChangeRun,
-): Promise<void> {
+): Promise<Failures> {
   const asked = wanted
     .filter((wish) => wish.kind === "nothing" || wish.version.id !== currentId)
     .map((wish) => ({ wish, name: nameOf(wish) }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  if (asked.length === 0) return;
+  if (asked.length === 0) return new Map();
   const { rclone, history, tuning, signal } = context;
   const names = spool(
     context,
@@ -58,7 +58,7 @@ export async function changeCurrent(
   const listed = await listPlace(context, `change-${run.name}`, context.destination, names);
   for await (const page of listed()) for (const entry of page) there.set(entry.path, entry);
   const changes = asked.filter(({ name }) => run.mayChange?.(name, there.get(name)) ?? true);
-  if (changes.length === 0) return;
+  if (changes.length === 0) return new Map();
   const number = Math.max(
     lastNumber(await listRuns(rclone, history, tuning, signal)),
     run.lastNumber,
@@ -68,16 +68,42 @@ export async function changeCurrent(
   const lines = changes.flatMap(({ wish, name }) => lineOf(wish, there.get(name)));
   const header = { run: id, startedAt: run.at.toISOString(), full: false, uncertain: false };
   await storeRunManifest(context, "intent", header, onePage(lines));
+  const failed = new Map<RawPath, string>();
   try {
-    await transfer(context, "move", context.destination, below(history, id), replaced);
-    for (const [from, paths] of byRun(changes.map(({ wish }) => wish)))
-      await transfer(context, "copy", below(history, from), context.destination, paths);
+    const emptying = areEmptied(changes, replaced);
+    for (const [name, why] of await moveAside(context, id, replaced, emptying))
+      failed.set(name, why);
+    const wishes = changes.filter(({ name }) => !failed.has(name)).map(({ wish }) => wish);
+    const holes: RawPath[] = [];
+    for (const [from, sizes] of byRun(wishes))
+      for (const [name, why] of await copyBack(context, from, sizes)) {
+        failed.set(name, why);
+        if (there.has(name)) holes.push(name);
+      }
+    await putBack(context, id, onePage(holes.toSorted()));
   } catch (error) {
     const missing = lines.filter(({ kind }) => kind === "change").map(({ path }) => path);
     await putBack(context, id, onePage(missing));
     throw error;
   }
-  await storeRunManifest(context, "outcome", header, onePage(lines));
+  const done = lines.filter(({ path }) => !failed.has(path));
+  await storeRunManifest(context, "outcome", header, onePage(done));
+  return failed;
+}
+
+/** Whether a file comes where a directory stands whose files are moved away: empty, it is in the way. */
+function areEmptied(
+  changes: readonly { readonly wish: WantedCurrent; readonly name: RawPath }[],
+  replaced: readonly RawPath[],
+): boolean {
+  const coming = new Set(
+    changes.flatMap(({ wish, name }) => (wish.kind === "version" ? name : [])),
+  );
+  return replaced.some((name) => {
+    for (let at = name.indexOf("/"); at >= 0; at = name.indexOf("/", at + 1))
+      if (coming.has(rawFromBytes(name.slice(0, at)))) return true;
+    return false;
+  });
 }
 
 function nameOf(wish: WantedCurrent): RawPath {
@@ -97,15 +123,17 @@ function lineOf(wish: WantedCurrent, there: Entry | undefined): RunLine[] {
   return [{ path, kind: there === undefined ? "add" : "change", size: version.size, time }];
 }
 
-/** The names of the versions that shall be current, by the run in whose directory each lies. */
-function byRun(wanted: readonly WantedCurrent[]): ReadonlyMap<string, RawPath[]> {
-  const runs = new Map<string, RawPath[]>();
+/** The names of the versions that shall be current and their sizes, by the run in whose directory each lies. */
+function byRun(
+  wanted: readonly WantedCurrent[],
+): ReadonlyMap<string, ReadonlyMap<RawPath, number>> {
+  const runs = new Map<string, Map<RawPath, number>>();
   for (const wish of wanted) {
     if (wish.kind === "nothing") continue;
-    const { id, name } = wish.version;
-    const names = runs.get(id) ?? [];
-    names.push(name);
-    runs.set(id, names);
+    const { id, name, size } = wish.version;
+    const sizes = runs.get(id) ?? new Map<RawPath, number>();
+    sizes.set(name, size);
+    runs.set(id, sizes);
   }
   return runs;
 }
@@ -115,36 +143,4 @@ function spool(context: DirContext, name: string, paths: readonly RawPath[]): st
   for (const path of paths) list.write(path);
   list.close();
   return list.file;
-}
-
-/** Moves or copies files, all or it throws. */
-async function transfer(
-  context: DirContext,
-  how: "move" | "copy",
-  from: string,
-  to: string,
-  names: readonly RawPath[],
-): Promise<void> {
-  if (names.length === 0) return;
-  const filesFrom = spool(context, "change.list", names);
-  const args = (how === "move" ? moveBackArgs : copyExactArgs)(
-    { from, to, filesFrom },
-    context.tuning,
-  );
-  // Not by name: the log can't tell names apart that are not UTF-8.
-  let done = 0;
-  const { code, lastError } = await runRclone(context.rclone, {
-    args,
-    signal: context.signal,
-    onLog: ({ level, message }) => {
-      if (level === "info" && /^(Moved|Copied|Multi-thread Copied)/.test(message)) done += 1;
-    },
-  });
-  if (code !== 0 || done < names.length)
-    throw failed(
-      `history: expected to ${how} ${names.length} files, found ${done} done and rclone exit code ${code}: ${lastError ?? "no error told"}`,
-      {
-        hint: "nothing is lost: what was replaced lies in the directory of old versions; run it again",
-      },
-    );
 }

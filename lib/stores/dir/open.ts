@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { usage } from "../../errors.ts";
+import { failed, usage } from "../../errors.ts";
 import { noPages, type Pages } from "../../manifest/pages.ts";
 import { removeEmptyArgs } from "../../rclone/files.ts";
 import { runRclone } from "../../rclone/run.ts";
@@ -15,6 +15,7 @@ import { removeVersions } from "./remove.ts";
 import { undelete } from "./undelete.ts";
 import { currentId, markerPrefix, timeline } from "./timeline.ts";
 import { readTold, type Known } from "./told.ts";
+import type { Failures } from "./transfer.ts";
 
 export interface DirOptions extends Omit<DirContext, "signal"> {
   /** For messages, without secrets. */
@@ -35,14 +36,15 @@ export interface DirStore extends Store {
   versions(prefix: RawPath, signal?: AbortSignal, onLost?: OnLost): Pages<StoredVersion>;
   /**
    * Makes older versions current and hides names, all as one run with a directory of its own; but
-   * for names that `mayChange` denies.
+   * for names that `mayChange` denies. Returns the names for which it could not be done, and why: they hold
+   * what they held.
    * Afterwards the manifest in the state no longer says what the destination holds.
    */
   changeCurrent(
     wanted: readonly WantedCurrent[],
     signal?: AbortSignal,
     mayChange?: MayChange,
-  ): Promise<void>;
+  ): Promise<Failures>;
 }
 
 /**
@@ -124,7 +126,11 @@ export function openDir(options: DirOptions): DirStore {
     changed = true;
     transactions.rclone += 1;
     const run = { at: now(), lastNumber, name: next(), mayChange };
-    await changeCurrent(within(signal), located, run);
+    return changeCurrent(within(signal), located, run);
+  };
+  const changeOne = async (wish: WantedCurrent, signal?: AbortSignal): Promise<void> => {
+    for (const [name, why] of await change([wish], signal))
+      throw failed(`history: ${textFromRaw(name)}: ${why}`);
   };
 
   return {
@@ -168,8 +174,8 @@ export function openDir(options: DirOptions): DirStore {
       }
       return removals;
     },
-    makeCurrent: async (version, signal) => change([{ kind: "version", version }], signal),
-    hide: async (name, signal) => change([{ kind: "nothing", name }], signal),
+    makeCurrent: async (version, signal) => changeOne({ kind: "version", version }, signal),
+    hide: async (name, signal) => changeOne({ kind: "nothing", name }, signal),
     changeCurrent: change,
     unfinished: noPages,
     cancel: async () => {

@@ -1,0 +1,134 @@
+import { join } from "node:path";
+import { LineSpool } from "../../process/spool.ts";
+import { copyExactArgs, moveBackArgs, removeEmptyArgs } from "../../rclone/files.ts";
+import { runRclone } from "../../rclone/run.ts";
+import { asGoWrites, isUtf8, textFromRaw, type RawPath } from "../../units/rawpath.ts";
+import { below, type DirContext } from "./context.ts";
+import { listPlace } from "./putback.ts";
+
+/** Files that could not be moved or copied, and why. */
+export type Failures = ReadonlyMap<RawPath, string>;
+
+/** For so many files that fail it is looked whether an empty directory is in their way: each takes a start of rclone. */
+const mostCleared = 100;
+
+/**
+ * Moves files of the destination to a run's directory; with `emptying`, directories that hold nothing
+ * then go, too. Returns those that are still there.
+ */
+export async function moveAside(
+  context: DirContext,
+  run: string,
+  names: readonly RawPath[],
+  emptying: boolean,
+): Promise<Failures> {
+  if (names.length === 0) return new Map();
+  const ends = { from: context.destination, to: below(context.history, run) };
+  const told = await transfer(context, names, (filesFrom) => [
+    ...moveBackArgs({ ...ends, filesFrom }, context.tuning),
+    ...(emptying ? ["--delete-empty-src-dirs"] : []),
+  ]);
+  if (told.isSure) return new Map();
+  const there = await present(context, names);
+  return reasons(
+    told,
+    "move",
+    names.filter((name) => there.has(name)),
+  );
+}
+
+/**
+ * Copies files of a run's directory to the destination, where nothing has their names, each by itself:
+ * one that can't be copied holds up no other. Returns those that are not there then.
+ */
+export async function copyBack(
+  context: DirContext,
+  run: string,
+  sizes: ReadonlyMap<RawPath, number>,
+): Promise<Failures> {
+  const ends = { from: below(context.history, run), to: context.destination };
+  const copy = async (names: readonly RawPath[]): Promise<Told> =>
+    transfer(context, names, (filesFrom) => [
+      ...copyExactArgs({ ...ends, filesFrom }, context.tuning),
+      // Else those that it did copy are copied again.
+      ...["--retries", "1"],
+    ]);
+  const missing = async (names: readonly RawPath[]): Promise<RawPath[]> => {
+    const there = await present(context, names);
+    return names.filter((name) => {
+      const size = sizes.get(name) ?? -1;
+      return !there.has(name) || (size >= 0 && there.get(name) !== size);
+    });
+  };
+  const names = [...sizes.keys()];
+  const first = await copy(names);
+  if (first.isSure) return new Map();
+  const left = await missing(names);
+  if (left.length === 0) return new Map();
+  for (const name of left.slice(0, mostCleared)) await removeEmpty(context, name);
+  const second = await copy(left);
+  return second.isSure ? new Map() : reasons(second, "copy", await missing(left));
+}
+
+/** An empty directory that has the name of a file to come; what holds a file stays. */
+async function removeEmpty(context: DirContext, name: RawPath): Promise<void> {
+  // An argument holds text only.
+  if (!isUtf8(name)) return;
+  // Where there is no such directory, that is an error that says nothing.
+  await runRclone(context.rclone, {
+    args: removeEmptyArgs(below(context.destination, textFromRaw(name)), context.tuning),
+    signal: context.signal,
+  });
+}
+
+/** What rclone said of a transfer. */
+interface Told {
+  /** Every file was done, and nothing failed on the way. */
+  readonly isSure: boolean;
+  readonly lastError: string | undefined;
+  /** By the name as rclone writes it. */
+  readonly errors: ReadonlyMap<string, string>;
+}
+
+async function transfer(
+  context: DirContext,
+  names: readonly RawPath[],
+  argsOf: (filesFrom: string) => string[],
+): Promise<Told> {
+  const list = new LineSpool(join(context.scratch, "change.list"));
+  for (const name of names) list.write(name);
+  list.close();
+  // Not by name: the log can't tell names apart that are not UTF-8.
+  let done = 0;
+  const errors = new Map<string, string>();
+  const { code, lastError } = await runRclone(context.rclone, {
+    args: argsOf(list.file),
+    signal: context.signal,
+    onLog: ({ level, message, object }) => {
+      if (level === "info" && /^(Moved|Copied|Multi-thread Copied)/.test(message)) done += 1;
+      if (level === "error" && object !== undefined) errors.set(object, message);
+    },
+  });
+  const isSure = code === 0 && done === names.length && lastError === undefined;
+  return { isSure, lastError, errors };
+}
+
+function reasons(told: Told, how: "move" | "copy", names: readonly RawPath[]): Failures {
+  const reason = (name: RawPath): string =>
+    told.errors.get(asGoWrites(name)) ?? told.lastError ?? "nothing there to do it with";
+  return new Map(names.map((name) => [name, `expected to ${how} it, found: ${reason(name)}`]));
+}
+
+/** Which of these names the destination has, with sizes. */
+async function present(
+  context: DirContext,
+  names: readonly RawPath[],
+): Promise<ReadonlyMap<RawPath, number>> {
+  const list = new LineSpool(join(context.scratch, "present.list"));
+  for (const name of names) list.write(name);
+  list.close();
+  const there = new Map<RawPath, number>();
+  const listed = await listPlace(context, "present", context.destination, list.file);
+  for await (const page of listed()) for (const { path, size } of page) there.set(path, size);
+  return there;
+}
