@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { Failure } from "../lib/errors.ts";
-import { formatMoment, parseMoment, parsePastMoment, timeZone } from "../lib/units/moment.ts";
+import {
+  formatExactMoment,
+  formatMoment,
+  parseMoment,
+  parsePastMoment,
+  timeZone,
+} from "../lib/units/moment.ts";
 
 const now = new Date("2026-11-21T12:00:00.500Z");
 const read = (text: string, zone = "Europe/Berlin"): string =>
@@ -115,6 +121,9 @@ test("a moment written as it is shown means itself, whatever the zone", () => {
       // Offsets are shown to the minute; before about 1937 some had seconds too.
       if (seconds < -1e9) return;
       assert.equal(parseMoment(shown, { now, timeZone: zone }).getTime(), moment.getTime(), shown);
+      const exact = new Date(moment.getTime() + ((seconds * 7) % 1000));
+      const told = formatExactMoment(exact, zone);
+      assert.equal(parseMoment(told, { now, timeZone: zone }).getTime(), exact.getTime(), told);
       let bare: Date | undefined;
       try {
         bare = parseMoment(shown.slice(0, 19), { now, timeZone: zone });
@@ -125,6 +134,12 @@ test("a moment written as it is shown means itself, whatever the zone", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test("milliseconds are shown where there are any", () => {
+  const shown = (text: string): string => formatExactMoment(new Date(text), "Europe/Berlin");
+  assert.equal(shown("2026-03-05T13:00:00Z"), "2026-03-05 14:00:00 +01:00");
+  assert.equal(shown("2026-03-05T13:00:00.070Z"), "2026-03-05 14:00:00.070 +01:00");
 });
 
 test("a time in the future is an error that says what time it is", () => {

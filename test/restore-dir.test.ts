@@ -54,6 +54,25 @@ for (const rclone of rclones) {
   });
 }
 
+test("each time of --list, given back as --as-of, means that version", async (t) => {
+  const box = await makeBackup(t, newRclone, {
+    default: { destination: "secret:data" },
+    history: { kind: "dir" },
+  });
+  for (const content of ["one", "second", "the third"]) {
+    await writeFile(path.join(box.source, "file"), content);
+    await box.expect(0);
+  }
+  const { stdout } = await runRestore(box, ["home", "--list"]);
+  const listed = stdout.trimEnd().split("\n");
+  assert.equal(listed.length, 3, stdout);
+  for (const line of listed) {
+    const [, time = "", size = ""] = /^(\S+ \S+ \S+) .* (\d+) file$/.exec(line) ?? [];
+    const again = await runRestore(box, ["home", "--list", "--as-of", time]);
+    assert.match(again.stdout, new RegExp(` ${size} file\n$`), `${time}\n${stdout}`);
+  }
+});
+
 test("a time just below a millisecond is the same time", async (t) => {
   const box = await makeBackup(t, newRclone, {
     default: { destination: "secret:data" },

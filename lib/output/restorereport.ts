@@ -3,7 +3,7 @@ import type { ListedVersion, RestoreResult } from "../jobs/restore/options.ts";
 import type { PlannedFile } from "../restore/plan.ts";
 import type { Count } from "../restore/tally.ts";
 import { formatBytes, formatFiles } from "../units/format.ts";
-import { formatMoment } from "../units/moment.ts";
+import { formatExactMoment } from "../units/moment.ts";
 import { textFromRaw } from "../units/rawpath.ts";
 import { pathBytes, pathJson } from "./names.ts";
 
@@ -22,7 +22,7 @@ export function versionPage(page: readonly ListedVersion[], view: RestoreView): 
           ? "current"
           : `${version.end} ${shown(version.until, view)}${version.doubtful ? "?" : ""}`;
       const from = `${shown(version.from, view)}${version.stored.uncertain === true ? "?" : ""}`;
-      const text = `${from.padEnd(27)} ${until.padEnd(38)} ${String(version.size).padStart(12)} `;
+      const text = `${from.padEnd(31)} ${until.padEnd(42)} ${String(version.size).padStart(12)} `;
       return [Buffer.from(text), pathBytes(path, view.toTerminal)];
     }),
   );
@@ -105,8 +105,9 @@ function iso(time: number | undefined): string | null {
   return time === undefined ? null : new Date(time).toISOString();
 }
 
+/** A time that, given back as --as-of, means this version. */
 function shown(time: number, { timeZone }: RestoreView): string {
-  return formatMoment(new Date(time), timeZone);
+  return formatExactMoment(new Date(time), timeZone);
 }
 
 function sum({ files, bytes }: Count): string {

@@ -76,6 +76,13 @@ export function formatMoment(moment: Date, zone: string): string {
   return `${wall.slice(0, 10)} ${wall.slice(11, 19)} ${offsetText(offset)}`;
 }
 
+/** The same to the millisecond where it isn't a whole second, so that what is written like that means this very moment. */
+export function formatExactMoment(moment: Date, zone: string): string {
+  const fraction = moment.toISOString().slice(19, 23);
+  const text = formatMoment(moment, zone);
+  return fraction === ".000" ? text : `${text.slice(0, 19)}${fraction}${text.slice(19)}`;
+}
+
 function relative(text: string, context: MomentContext): Date | undefined {
   const now = context.now.getTime();
   if (text === "now") return context.now;
