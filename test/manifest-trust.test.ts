@@ -30,7 +30,7 @@ for (const rclone of eitherRclone(import.meta.url)) {
     const settings: Settings[] = [
       { filters: ["- *.tmp"] },
       { filters: ["- *.tmp"], default: { copy_links: "yes" } },
-      { rclone: { flags: "--checksum" } },
+      { rclone: { flags: "--retries=2" } },
       {},
     ];
     await backup.expect(0);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, truncateSync } from "node:fs";
+import { readFileSync, truncateSync } from "node:fs";
 import { appendFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { start } from "./helpers/command.ts";
-import { eitherRclone, newRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, rclones } from "./helpers/rclones.ts";
+import { serveWebdav } from "./helpers/webdav.ts";
 import { bytes, makeBacked, paths, writeOld } from "./helpers/verification.ts";
 import type { Backed, BackedOptions } from "./helpers/verification.ts";
 
@@ -26,21 +26,7 @@ async function logged(backed: Backed): Promise<() => string[]> {
 /** A backup to a WebDAV server, which keeps no checksums. */
 async function onWebdav(t: TestContext, options: BackedOptions): Promise<Backed> {
   const backed = await makeBacked(t, { ...options, backUp: false });
-  const served = path.join(backed.root, "served");
-  mkdirSync(served);
-  const server = start(newRclone.path, ["serve", "webdav", "--addr", "127.0.0.1:0", served], {
-    env: backed.env,
-  });
-  backed.defer(async () => {
-    server.killGroup("SIGKILL");
-    await server.done;
-  });
-  const [, url = ""] = await server.waitFor(/(http:\/\/127\.0\.0\.1:\d+\/)/);
-  const password = /password = (\S+)/.exec(readFileSync(backed.rcloneConf, "utf8"))?.[1] ?? "";
-  await appendFile(
-    backed.rcloneConf,
-    `\n[dav]\ntype = webdav\nurl = ${url}\nvendor = other\n\n[davcrypt]\ntype = crypt\nremote = dav:c\npassword = ${password}\n`,
-  );
+  await serveWebdav(backed);
   await backed.backUp();
   return backed;
 }

@@ -33,7 +33,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
     "what is deleted is for the guards to decide",
   ],
   [
-    /^(?:ignore-existing|update|no-check-dest|size-only|ignore-size|ignore-checksum|immutable)$/,
+    /^(?:ignore-existing|update|no-check-dest|size-only|modify-window|ignore-size|ignore-checksum|immutable)$/,
     "changed files would no longer be backed up, or not be checked",
   ],
   [
@@ -92,7 +92,7 @@ export function parseFlags(text: string): string[] {
       flags.push(word);
     } else if (word.startsWith("-") && !/^-\d/.test(word)) {
       throw usage(`expected long flags of rclone, found the short ${word.slice(0, 2)}`, {
-        hint: "write the long form, such as --checksum",
+        hint: "write the long form, such as --buffer-size=32M",
       });
     } else if (before === undefined || before.includes("=")) {
       throw usage("expected flags that begin with --, found a word that belongs to none", {
@@ -104,6 +104,11 @@ export function parseFlags(text: string): string[] {
   }
   for (const flag of flags) checkFlag(flag);
   return flags;
+}
+
+/** Whether flags make rclone tell changed files by their checksums, where both ends have one in common. */
+export function comparesChecksums(flags: readonly string[]): boolean {
+  return flags.some((flag) => /^--checksum(?:=(?:1|t|true))?$/i.test(flag));
 }
 
 function checkFlag(flag: string): void {

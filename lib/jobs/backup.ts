@@ -19,6 +19,7 @@ import { lookAtHistory, mendHistory, openHistory } from "./backup/history.ts";
 import { mend, toMend } from "./backup/mend.ts";
 import { refuseOverlaps } from "./backup/overlaps.ts";
 import { keepRecord, openRecord, recordRunning } from "./backup/keep.ts";
+import { refuseBlindChecksums } from "./backup/unseen.ts";
 import { syncAsPlanned } from "./backup/synced.ts";
 import type { BackupResult } from "./result.ts";
 import { heldWithoutRecord } from "./backup/recorded.ts";
@@ -37,6 +38,7 @@ import { lockFile, makeScratch, stateFiles } from "./statefiles.ts";
  */
 export async function backup(session: Session, options: BackupOptions): Promise<BackupResult> {
   const { world } = session;
+  refuseBlindChecksums(session);
   const history = await historyOf(session);
   await refuseOverlaps(session, history);
   const lock = await acquireLock(await lockFile(session), {

@@ -16,11 +16,32 @@ export interface FileEvent {
 }
 
 /**
+ * Whether rclone may take a file for equal that is not what the destination held: by what that was,
+ * where it was known.
+ */
+export type Doubt = (before: Entry | undefined) => boolean;
+
+/** Listed files that changed, as far as is known, and of which nothing was told. */
+export async function* untold(
+  held: Pages<Entry>,
+  listed: Pages<Entry>,
+  events: Pages<FileEvent>,
+): Pages<{ readonly before: Entry | undefined; readonly now: Entry }> {
+  for await (const rows of merge(pairs(held, listed), events))
+    yield rows.flatMap(([pair, event]) => {
+      if (pair?.now === undefined || event !== undefined) return [];
+      const { before, now } = pair;
+      return before !== undefined && unchanged(before, now) ? [] : [{ before, now }];
+    });
+}
+
+/**
  * What the destination holds after a sync, from what it held, what was listed, and what rclone
  * told. `clean` says that rclone ended without an error: then a listed file of which it told
  * nothing was found equal, and one that is not listed is gone. Otherwise such a file may not have
- * been looked at: its old entry stays. `onDeviation` is called for every file of which the
- * destination does not hold just what was listed, `onCopied` for every one that was written anew.
+ * been looked at: its old entry stays, as does that of a changed file for which `doubted` says that
+ * rclone could not see the change. `onDeviation` is called for every file of which the destination
+ * does not hold just what was listed, `onCopied` for every one that was written anew.
  */
 export async function* outcome(
   held: Pages<Entry>,
@@ -29,12 +50,13 @@ export async function* outcome(
   clean: boolean,
   onDeviation?: () => void,
   onCopied?: (entry: Entry) => void,
+  doubted: Doubt = () => false,
 ): Pages<Entry> {
   for await (const rows of merge(pairs(held, listed), events)) {
     const page: Entry[] = [];
     for (const [pair, event] of rows) {
       const entry =
-        pair === undefined ? unlisted(event) : after(pair.before, pair.now, event, clean);
+        pair === undefined ? unlisted(event) : after(pair.before, pair.now, event, clean, doubted);
       if (!asListed(entry, pair?.now)) onDeviation?.();
       if (entry !== undefined) page.push(entry);
       if (entry !== undefined && event?.kind === "copied") onCopied?.(entry);
@@ -48,13 +70,15 @@ function asListed(entry: Entry | undefined, now: Entry | undefined): boolean {
   return unchanged(entry, now);
 }
 
+/** What is known of a path before and now. */
 interface Pair {
   readonly path: string;
   readonly before: Entry | undefined;
   readonly now: Entry | undefined;
 }
 
-async function* pairs(held: Pages<Entry>, listed: Pages<Entry>): Pages<Pair> {
+/** Goes through two sequences at once, path by path. */
+export async function* pairs(held: Pages<Entry>, listed: Pages<Entry>): Pages<Pair> {
   for await (const page of merge(held, listed)) {
     yield page.map(([before, now]) => ({ path: (before ?? now)?.path ?? "", before, now }));
   }
@@ -65,6 +89,7 @@ function after(
   now: Entry | undefined,
   event: FileEvent | undefined,
   clean: boolean,
+  doubted: Doubt,
 ): Entry | undefined {
   if (event?.kind === "deleted") return undefined;
   // What was moved away is moved back.
@@ -78,7 +103,7 @@ function after(
   // A sync without an error leaves nothing that is not in the source.
   if (now === undefined) return clean ? undefined : before;
   if (before !== undefined && unchanged(before, now)) return finer(before, now);
-  return clean ? now : before;
+  return clean && !doubted(before) ? now : before;
 }
 
 /** The entry with the finer time, where another version of rclone listed it in whole seconds. */

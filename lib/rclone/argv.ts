@@ -130,15 +130,21 @@ export function checkArgs(intent: CheckIntent, tuning: Tuning): string[] {
   ];
 }
 
+/** Exactly the files named in a list of raw paths. */
+export interface AgainIntent extends Pick<
+  SyncIntent,
+  "source" | "destination" | "backupDir" | "statsEvery"
+> {
+  readonly filesFrom: string;
+}
+
 /** Uploads exactly the files named again, whatever the destination seems to hold. */
-export function mendArgs(
-  intent: { source: string; destination: string; filesFrom: string; statsEvery: number },
-  tuning: Tuning,
-): string[] {
+export function againArgs(intent: AgainIntent, tuning: Tuning): string[] {
   return [
     ...["copy", "--ignore-times", "--files-from-raw", intent.filesFrom],
     ...viewFlags(tuning),
     ...transferFlags(tuning),
+    ...(intent.backupDir === undefined ? [] : ["--backup-dir", intent.backupDir]),
     ...log,
     ...["--stats", `${intent.statsEvery}s`, "-v"],
     intent.source,

@@ -3,7 +3,7 @@ import { formatEntry, unchanged, type Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { merge, onePage, type Pages } from "../../manifest/pages.ts";
 import { LineSpool } from "../../process/spool.ts";
-import { mendArgs } from "../../rclone/argv.ts";
+import { againArgs } from "../../rclone/argv.ts";
 import { runRclone } from "../../rclone/run.ts";
 import { formatFiles } from "../../units/format.ts";
 import { textFromRaw, type RawPath } from "../../units/rawpath.ts";
@@ -72,7 +72,7 @@ export async function mend(
   list.close();
   const ends = { source: session.source, destination: session.destination, filesFrom: list.file };
   await runRclone(session.rclone, {
-    args: mendArgs({ ...ends, statsEvery: 1 }, session.tuning),
+    args: againArgs({ ...ends, statsEvery: 1 }, session.tuning),
     signal: session.world.signal,
     onLog: (record) => {
       if (record.stats !== undefined)

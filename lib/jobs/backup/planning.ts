@@ -10,10 +10,12 @@ import {
 import { changes, formatChange, readChanges, type Change } from "../../manifest/changes.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { readManifest } from "../../manifest/manifest.ts";
-import { noPages, type Pages } from "../../manifest/pages.ts";
-import type { Entry } from "../../manifest/entry.ts";
+import { pairs } from "../../manifest/outcome.ts";
+import { merge, noPages, type Pages } from "../../manifest/pages.ts";
+import { unchanged, type Entry } from "../../manifest/entry.ts";
 import { sortFile } from "../../process/sort.ts";
 import { LineSpool } from "../../process/spool.ts";
+import { together } from "../../process/together.ts";
 import { syncArgs } from "../../rclone/argv.ts";
 import type { Listing } from "../../rclone/listing.ts";
 import { runRclone } from "../../rclone/run.ts";
@@ -21,6 +23,7 @@ import { Counter, type Count } from "../../units/count.ts";
 import { rawFromText } from "../../units/rawpath.ts";
 import type { Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
+import { comparisonOf, lastKnown } from "./unseen.ts";
 
 /** A plan with the means to go through its changes again, file by file. */
 export interface Planned {
@@ -28,6 +31,10 @@ export interface Planned {
   readonly changes: () => Pages<Change>;
   /** What the destination is known to hold; nothing where that is not known. */
   readonly held: () => Pages<Entry>;
+  /** Whether rclone compares nothing but sizes between the ends; undefined where it was not asked. */
+  readonly sizesOnly?: boolean;
+  /** Files that were there, of their size, before anybody knew of them, and that nothing else tells of. */
+  readonly unproved?: number;
 }
 
 /** Counts against the manifest: no look at the destination is needed. */
@@ -95,7 +102,7 @@ export async function planByDryRun(
   const deletes = new Counter();
   let checks = 0;
   let archive = false;
-  const { code, lastError } = await runRclone(session.rclone, {
+  const counting = runRclone(session.rclone, {
     args: syncArgs(
       {
         source: session.source,
@@ -123,6 +130,7 @@ export async function planByDryRun(
       spool.write(formatChange({ path: rawFromText(record.object), size, kind }));
     },
   });
+  const [{ code, lastError }, { sizesOnly }] = await together(counting, comparisonOf(session));
   spool.close();
   // With unreadable files rclone deletes nothing, and what it told before is still true.
   if (code !== 0 && listing.complete) {
@@ -141,11 +149,42 @@ export async function planByDryRun(
       else own += 1;
     }
   }
+  const blind = sizesOnly ? await addUnseen(run, listing, sorted, copies) : undefined;
   const plan = planOfDryRun(source.count, own, {
     checks,
     copies: copies.count,
     deletes: deletes.count,
     archive,
   });
-  return { plan, changes: () => readChanges(sorted), held: noPages };
+  return { plan, changes: () => readChanges(sorted), held: noPages, sizesOnly, ...blind };
+}
+
+/**
+ * Adds what the last manifest knows to have changed, and a dry run that compares sizes did not see:
+ * the run will upload it. Returns what is other in the plan for it.
+ */
+async function addUnseen(
+  run: Run,
+  listing: Listing,
+  sorted: string,
+  copies: Counter,
+): Promise<Pick<Planned, "changes" | "held" | "unproved">> {
+  const held = await lastKnown(run);
+  const file = join(run.scratch, "dry-run.all");
+  const spool = new LineSpool(file);
+  let unproved = 0;
+  const known = pairs(held(), readListing(listing.file));
+  for await (const page of merge(known, readChanges(sorted)))
+    for (const [pair, told] of page) {
+      const { before, now } = pair ?? {};
+      if (told !== undefined) spool.write(formatChange(told));
+      else if (now === undefined) continue;
+      else if (before === undefined) unproved += 1;
+      else if (!unchanged(before, now)) {
+        copies.add(now.size);
+        spool.write(formatChange({ path: now.path, size: now.size, kind: "change" }));
+      }
+    }
+  spool.close();
+  return { changes: () => readChanges(file), held, unproved };
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { digestListing } from "../../manifest/digest.ts";
 import { DamagedManifest, readManifestHeader } from "../../manifest/manifest.ts";
 import type { FirstLook, Top } from "../../rclone/listing.ts";
+import { formatFiles } from "../../units/format.ts";
 import { binding } from "../filterfile.ts";
 import {
   keepAll,
@@ -39,6 +40,8 @@ export async function survey(run: Run, there: FirstLook, look: SourceLook): Prom
   const isForeign = !(await holdsKnown(run, there, look.listing, known));
   if (isForeign) known = await planByDryRun(run, look.listing, look.filterFile);
   const top: Survey["top"] = isForeign ? "foreign" : there.top;
+  if (known.unproved !== undefined && known.unproved > 0)
+    warn(run, unprovedText(known.unproved, run.session.backup.name));
   const planned = look.listing.complete ? known : keepAll(known);
   const seen = { ...look, digest, top, planned };
   await requireSteadyMounts(run, look.mountsBefore, look.mounts, seen);
@@ -110,4 +113,8 @@ async function setAside(run: Run, error: DamagedManifest): Promise<void> {
   run.session.world.events.warn(
     `manifest: ${error.message}; ${run.options.dryRun ? "" : `it is kept as ${aside}, and `}what the destination holds is counted anew`,
   );
+}
+
+function unprovedText(files: number, name: string): string {
+  return `destination: expected files with times of modification, found ${formatFiles(files)} where none are kept and no manifest tells what they are: taken as equal by their size; rclone-backup --verify all ${name} reads them back`;
 }

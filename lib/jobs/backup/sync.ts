@@ -7,7 +7,7 @@ import type { Pages } from "../../manifest/pages.ts";
 import { linePages } from "../../manifest/textpages.ts";
 import { sortFile } from "../../process/sort.ts";
 import { LineSpool } from "../../process/spool.ts";
-import { syncArgs } from "../../rclone/argv.ts";
+import { againArgs, syncArgs } from "../../rclone/argv.ts";
 import type { Listing } from "../../rclone/listing.ts";
 import type { LogRecord, Stats } from "../../rclone/log.ts";
 import { runRclone } from "../../rclone/run.ts";
@@ -40,7 +40,15 @@ export interface SyncOutcome {
   /** How many files anything was told about. */
   readonly eventCount: number;
   readonly events: () => Pages<FileEvent>;
+  /** rclone was to compare checksums, found none in common, and compared sizes alone. */
+  readonly bySize: boolean;
 }
+
+/** What one call of rclone is to bring to the destination. */
+export type SyncWork =
+  | { readonly filterFile: string; readonly maxDelete: number | undefined }
+  /** Exactly the files of a list, whatever the destination seems to hold. */
+  | { readonly filesFrom: string };
 
 /** Failures kept in memory; the rest are counted. */
 const keptFailures = 1000;
@@ -57,9 +65,8 @@ const fileRenamed = /^Renamed from "(.*)"$/;
  */
 export async function sync(
   run: Run,
-  name: "first" | "recounted",
-  filterFile: string,
-  maxDelete: number,
+  name: "first" | "recounted" | "again",
+  work: SyncWork,
   listing: Listing,
   held: () => Pages<Entry>,
 ): Promise<SyncOutcome> {
@@ -70,8 +77,11 @@ export async function sync(
   let stats: Stats | undefined;
   let suppressed = false;
   let limited = false;
+  let bySize = false;
   let sequence = 0;
   const backupDir = run.history === undefined ? undefined : below(run.history.location, run.id);
+  const { source, destination } = session;
+  const ends = { source, destination, backupDir, statsEvery: 1 };
   const tell = (object: string, kind: Told, size?: number): void => {
     sequence += 1;
     // The last event of a path counts: rclone tries three times.
@@ -86,6 +96,7 @@ export async function sync(
     }
     if (record.message.startsWith("not deleting files as there were IO errors")) suppressed = true;
     if (isLimit(record)) limited = true;
+    if (record.message.startsWith("--checksum is in use but")) bySize = true;
     const event = eventOf(record, backupDir !== undefined);
     const object = fileOf(record);
     if (event === undefined || object === undefined) return;
@@ -98,18 +109,10 @@ export async function sync(
     if (event !== "failed") failures.delete(object);
   };
   const { code, lastError } = await runRclone(session.rclone, {
-    args: syncArgs(
-      {
-        source: session.source,
-        destination: session.destination,
-        filterFile,
-        maxDelete,
-        backupDir,
-        dryRun: false,
-        statsEvery: 1,
-      },
-      session.tuning,
-    ),
+    args:
+      "filesFrom" in work
+        ? againArgs({ ...ends, ...work }, session.tuning)
+        : syncArgs({ ...ends, ...work, dryRun: false }, session.tuning),
     signal: session.world.signal,
     onLog,
   });
@@ -137,6 +140,7 @@ export async function sync(
     deleted: counts.deleted,
     eventCount: counts.copied + counts.deleted + counts.failed + counts.moved,
     events: () => readEvents(sorted),
+    bySize,
   };
 }
 

@@ -1,8 +1,8 @@
-import { failed, Failure, interrupted, systemCode } from "../../errors.ts";
+import { failed, Failure } from "../../errors.ts";
 import { judge } from "../../guard/findings.ts";
 import { planInAll, type SyncPlan } from "../../guard/plan.ts";
-import { DamagedManifest, readManifest, writeManifest } from "../../manifest/manifest.ts";
-import { joinEvents, outcome, type FileEvent } from "../../manifest/outcome.ts";
+import { writeManifest } from "../../manifest/manifest.ts";
+import { joinEvents, outcome, type Doubt, type FileEvent } from "../../manifest/outcome.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { noPages, type Pages } from "../../manifest/pages.ts";
 import type { Entry } from "../../manifest/entry.ts";
@@ -16,6 +16,7 @@ import { deletionsFor } from "./history.ts";
 import type { Run } from "./run.ts";
 import { surveyAgain, type Survey } from "./survey.ts";
 import { sync, type SyncOutcome } from "./sync.ts";
+import { lastKnown, uploadUnseen } from "./unseen.ts";
 
 /** What a sync did, and what the destination holds now. */
 export interface Synced {
@@ -48,6 +49,8 @@ interface Syncs {
   readonly seen: Survey;
   /** Why there was no other sync after rclone stopped at its limit. */
   readonly failure?: Failure;
+  /** Of what the silence of the last proves nothing. */
+  readonly doubted?: Doubt | undefined;
 }
 
 /**
@@ -59,11 +62,15 @@ export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> 
   const { plan, held } = planned.planned;
   // What is missing from an incomplete listing may exist: nothing is to be deleted for it.
   const limit = deletionsFor(run, planned, planned.listing.complete ? plan.deletes.files : 0);
-  const first = await sync(run, "first", planned.filterFile, limit, planned.listing, held);
-  const syncs: Syncs =
+  const work = { filterFile: planned.filterFile, maxDelete: limit };
+  const first = await sync(run, "first", work, planned.listing, held);
+  const syncs = await withUnseen(
+    run,
+    planned,
     first.atLimit && planned.listing.complete
       ? await syncRecounted(run, planned, first)
-      : { done: [first], seen: planned };
+      : { done: [first], seen: planned },
+  );
   const { done, seen } = syncs;
   const last = done.at(-1) ?? first;
   const clean = last.code === 0;
@@ -93,6 +100,16 @@ export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> 
   };
 }
 
+/** After a sync that looked at all files: uploads those too in which rclone saw no change. */
+async function withUnseen(run: Run, planned: Survey, syncs: Syncs): Promise<Syncs> {
+  const { done, seen, failure } = syncs;
+  const last = done.at(-1) ?? done[0];
+  const whole = last.code === 0 || classify(run, last).outcome === "partial";
+  if (failure !== undefined || !whole) return syncs;
+  const { last: all, doubted } = await uploadUnseen(run, planned, seen, done, last);
+  return { ...syncs, done: done.length === 1 ? [all] : [done[0], all], doubted };
+}
+
 /**
  * Files vanish between the listing and the sync, and a destination may hold files that no manifest
  * knows; either makes rclone stop at its limit. A source may just as well have been unmounted. So
@@ -115,8 +132,7 @@ async function syncRecounted(run: Run, planned: Survey, first: SyncOutcome): Pro
     const second = await sync(
       run,
       "recounted",
-      again.filterFile,
-      deletionsFor(run, again, files),
+      { filterFile: again.filterFile, maxDelete: deletionsFor(run, again, files) },
       again.listing,
       planned.planned.held,
     );
@@ -209,7 +225,7 @@ function listFailures(failures: readonly FileFailure[], count: number): string {
 async function keepManifest(
   run: Run,
   planned: Survey,
-  { done, seen }: Syncs,
+  { done, seen, doubted }: Syncs,
   clean: boolean,
 ): Promise<Held> {
   const { plan } = planned.planned;
@@ -221,7 +237,7 @@ async function keepManifest(
   if (clean && untouched && asHeld && run.record?.trusted === true && seen.top === "files") {
     return { files: plan.held.files, bytes: plan.held.bytes, listing: seen.digest };
   }
-  const before = clean ? planned.planned.held : await lastKnown(run, planned);
+  const before = clean || plan.from === "manifest" ? planned.planned.held : await lastKnown(run);
   let entries: Pages<Entry> = before();
   const rewritten = forgetting(run);
   let asListed = clean && done.length === 1 && seen.listing.complete;
@@ -234,6 +250,7 @@ async function keepManifest(
       last && clean,
       () => (asListed = false),
       rewritten.add,
+      doubted,
     );
   }
   const { session } = run;
@@ -258,17 +275,4 @@ async function keepManifest(
 function leastHeld({ held, changes }: SyncPlan, done: readonly SyncOutcome[]): number {
   const added = total(done, ({ copied }) => copied.files) - changes.files;
   return held.files - total(done, ({ deleted }) => deleted) + Math.max(added, 0);
-}
-
-/** After a run that was not clean, the best that is known: the old manifest where it can be read. */
-async function lastKnown(run: Run, seen: Survey): Promise<() => Pages<Entry>> {
-  if (seen.planned.plan.from === "manifest") return seen.planned.held;
-  try {
-    for await (const _ of readManifest(run.files.manifest));
-    return () => readManifest(run.files.manifest);
-  } catch (error) {
-    if (error instanceof DamagedManifest || systemCode(error) === "ENOENT") return noPages;
-    if (run.session.world.signal.aborted) throw interrupted("stopped by a signal");
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@ import { lookForFiles } from "../../rclone/listing.ts";
 import { runRclone } from "../../rclone/run.ts";
 import { probeDestination } from "../backup/probe.ts";
 import { checkRequired } from "../backup/required.ts";
+import { comparisonOf, refuseBlindChecksums } from "../backup/unseen.ts";
 import { localPath, type Session } from "../session.ts";
 import { findingOf, warning, type Finding } from "./finding.ts";
 
@@ -67,11 +68,31 @@ export async function checkDestinationEnd(session: Session): Promise<Finding[]> 
       ),
     ];
   try {
+    refuseBlindChecksums(session);
     await lookForFiles(rclone, destination, tuning, world.signal);
-    return [];
+    return await checkComparison(session);
   } catch (error) {
     return [findingOf("destination", error)];
   }
+}
+
+/** Whether rclone can see there that a file changed whose size is the same. */
+async function checkComparison(session: Session): Promise<Finding[]> {
+  const { sizesOnly, timesKept } = await comparisonOf(session);
+  if (!sizesOnly) return [];
+  return [
+    timesKept
+      ? warning(
+          "destination",
+          "rclone.flags: expected checksums that both ends have, found --checksum and none in common",
+          "remove --checksum: rclone compares times then",
+        )
+      : warning(
+          "destination",
+          "destination: expected a storage that keeps times of modification, found one that keeps none",
+          "that a file changed whose size is the same is known there by the manifest in the state directory alone: keep it, and read back with --verify",
+        ),
+  ];
 }
 
 /** Of a directory that crypt encrypts into: as much of its path as is not encrypted. */
