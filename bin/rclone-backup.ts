@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import {
   collect,
   exitCodesHelp,
   parseCommand,
+  parseSeed,
   processWorld,
   runCommand,
   wholeNumber,
@@ -11,6 +12,7 @@ import {
   type CommandContext,
 } from "../lib/cli.ts";
 import { Failure, usage, type Outcome } from "../lib/errors.ts";
+import { begunOption, begunText } from "../lib/jobs/begun.ts";
 import { parentDeathPrefix } from "../lib/state/parentdeath.ts";
 import { parseBytes } from "../lib/units/bytes.ts";
 import type { LoadedBackup } from "../lib/config/load.ts";
@@ -47,6 +49,7 @@ const command = withCommonOptions(
       "carry out, this once, exactly the plan that a guard refused",
     )
     .option("--allow-clock", "go on though the clock stands before the newest run of the history")
+    .addOption(new Option(begunOption).hideHelp())
     .option("--copy-links", "store what symbolic links point at"),
 )
   .addHelpText(
@@ -158,6 +161,8 @@ async function backUp(
     allowRefusedPlan: options.allowRefusedPlan,
     allowClock: options.allowClock,
     repeat: repeatedOptions(options),
+    onBegun:
+      options.tellBegun === true ? () => terminal.relay("rclone-backup", begunText) : undefined,
     onPlan: async (changes) => {
       if (options.json === true) return;
       for await (const page of changes)
@@ -290,9 +295,4 @@ async function showConfig(
       : show(loaded),
   );
   return "done";
-}
-
-function parseSeed(value: string): number {
-  const seed = wholeNumber(0);
-  return (value.startsWith("-") ? -seed(value.slice(1)) : seed(value)) | 0;
 }

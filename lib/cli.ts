@@ -245,3 +245,9 @@ export function wholeNumber(
     return number;
   };
 }
+
+/** A whole number, below 0 too, as one of 32 bits. */
+export function parseSeed(value: string): number {
+  const seed = wholeNumber(0);
+  return (value.startsWith("-") ? -seed(value.slice(1)) : seed(value)) | 0;
+}

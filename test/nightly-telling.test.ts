@@ -423,13 +423,13 @@ test("pings of one URL come in order, and how it ended is told after a signal to
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
   const { port } = server.address() as AddressInfo;
   const { config, world } = await quick(t, "");
-  const load = async (more: string): Promise<Parameters<typeof startPing>[0]> => {
+  const load = async (): Promise<Parameters<typeof startPing>[0]> => {
     const file = path.join(config, "home.conf");
-    const text = `[default]\nsource = /srv\ndestination = secret:home\n[notify]\nping = http://127.0.0.1:${port}/x\n${more}`;
+    const text = `[default]\nsource = /srv\ndestination = secret:home\n[notify]\nping = http://127.0.0.1:${port}/x\n`;
     await writeFile(file, text);
     return { name: "home", file, loaded: await loadBackup(file, { env: world.env, set: [] }) };
   };
-  const plain = await load("");
+  const plain = await load();
   const start = startPing(plain);
   const end = endPing(plain, { outcome: "done" });
   const fail = endPing(plain, { outcome: "interrupted" });
@@ -447,7 +447,4 @@ test("pings of one URL come in order, and how it ended is told after a signal to
   pings.send(fail);
   await pings.done();
   assert.deepEqual(asked, ["/x/fail", "/x/fail"]);
-  // What may be skipped is not said to begin.
-  for (const condition of ["skip_unless = true", "require_network = yes", "max_load = 2"])
-    assert.equal(startPing(await load(`[schedule]\n${condition}\n`)), undefined);
 });

@@ -83,6 +83,24 @@ test("a verification that fails is no good state until one succeeds, however the
   assert.deepEqual(asked.splice(0), ["/good"]);
 });
 
+test("a ping that a backup begins is sent once nothing skips it any more", async (t) => {
+  const nights = await makeNights(t);
+  const { url, asked } = await listener(t);
+  const ping = (name: string, more = ""): string => `${more}[notify]\nping = ${url}/${name}\n`;
+  await nights.addBackup("fine", { a: "a" }, ping("fine", "pre_command = echo begun\n"));
+  await nights.addBackup("told", { a: "a" }, ping("told", "pre_command = exit 75\n"));
+  await nights.addBackup("met", { a: "a" }, ping("met", "[schedule]\nskip_unless = false\n"));
+  // Nobody takes connections at this port.
+  const off = "[default]\nsource = /srv\ndestination = :webdav,url='http://127.0.0.1:1':data\n";
+  await nights.writeConfig("off", ping("off", off));
+  const night = await nights.all(["run", "-v"]);
+  assert.equal(night.code, 75, night.stderr);
+  assert.match(night.stdout, /^1 success, 3 skipped$/m);
+  assert.deepEqual(asked, ["/fine/start", "/fine"]);
+  // That it was told is for the run, not for readers.
+  assert.doesNotMatch(night.stderr, /rclone-backup: begun/);
+});
+
 test("what can't be loaded is told beside the rest; nothing at all to run is told too", async (t) => {
   const nights = await makeNights(t);
   const none = await nights.all(["run"]);

@@ -120,7 +120,9 @@ async function underLock(run: Run): Promise<BackupResult> {
 async function steps(run: Run, ending: Ending, preBegins: () => void): Promise<void> {
   await checkConditions(run);
   await checkRequired(run);
-  if (await preCommand(run, preBegins)) await checkRequired(run);
+  const preRan = await preCommand(run, preBegins);
+  run.options.onBegun?.();
+  if (preRan) await checkRequired(run);
   const { rclone, destination, tuning, world } = run.session;
   // Both ends at once: one is work on the source's disk, the other questions to the destination.
   const [[there], look] = await together(

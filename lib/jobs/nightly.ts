@@ -140,24 +140,22 @@ async function runEach(
       if (world.signal.aborted) return undefined;
       running.add(config.name);
       tellStatus();
-      if (!options.dryRun) {
-        const ping = startPing(config);
-        if (ping !== undefined) pings.send(ping);
-      }
+      const ping = options.dryRun ? undefined : startPing(config);
+      const onBegun = ping === undefined ? undefined : () => pings.send(ping);
       const scheduled = scheduledTime(config, times, world.now());
       const wasSkipped = scheduled !== undefined && book.skippedFor(config) === scheduled;
       // With -v one wants to see it.
       const isHeld = options.due && wasSkipped && !options.passed.includes("-v");
       const { onLine, release } = holding(options.onLine);
-      const ended = await runOne(config, isHeld ? { ...options, onLine } : options, world);
+      const ended = await runOne(config, isHeld ? { ...options, onLine } : options, world, onBegun);
       const result = { ...ended, repeated: wasSkipped && ended.outcome === "skipped" };
       if (!result.repeated) release();
       running.delete(config.name);
       done += 1;
       tellStatus();
       if (!options.dryRun) {
-        const ping = endPing(config, result);
-        if (ping !== undefined) pings.send(ping);
+        const endsWith = endPing(config, result);
+        if (endsWith !== undefined) pings.send(endsWith);
         kept.push(book.keep(result, scheduled));
       }
       return result;

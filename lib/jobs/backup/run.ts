@@ -16,6 +16,8 @@ export interface BackupOptions {
   readonly allowClock?: boolean | undefined;
   /** Words of the command line that shape the plan; a hint on how to allow it repeats them. */
   readonly repeat?: readonly string[] | undefined;
+  /** Called once nothing skips the run any more: its conditions hold, and pre_command has not said skip. */
+  readonly onBegun?: (() => void) | undefined;
   /** Gets every change of a dry run's plan. */
   readonly onPlan?: ((changes: Pages<Change>) => Promise<void>) | undefined;
 }

@@ -1,5 +1,6 @@
 import { outcomeOf, type Outcome } from "../../errors.ts";
 import { runGroup } from "../../process/group.ts";
+import { begunLine } from "../begun.ts";
 import { parentDeathPrefix } from "../../state/parentdeath.ts";
 
 export interface ChildWorld {
@@ -61,7 +62,7 @@ async function runChild(
       ? { takeStdout: async (stdout) => void (document = await takeDocument(stdout)) }
       : { onStdout }),
     onStderr: (line) => {
-      lastLine = line;
+      if (line !== begunLine) lastLine = line;
       onStderr(line);
     },
   });

@@ -1,5 +1,6 @@
 import type { FoundConfig } from "../../config/all.ts";
 import type { Outcome } from "../../errors.ts";
+import { begunLine, begunOption } from "../begun.ts";
 import type { Child, ChildWorld, Start } from "./child.ts";
 import { readDocument, type BackupDocument } from "./document.ts";
 import { asFailure } from "./keeper.ts";
@@ -11,11 +12,15 @@ export type Starting = Pick<
   "start" | "passed" | "set" | "rcloneConfig" | "configDir" | "dryRun" | "onLine" | "onResult"
 >;
 
-/** Runs one backup in a process of its own and tells what came of it. Never throws for what it did. */
+/**
+ * Runs one backup in a process of its own and tells what came of it. `onBegun` is called once nothing skips it any
+ * more. Never throws for what it did.
+ */
 export async function runOne(
   config: FoundConfig,
   options: Starting,
   world: ChildWorld & { readonly now: () => Date },
+  onBegun?: () => void,
 ): Promise<NightBackup> {
   const startedAt = world.now().toISOString();
   const base = { ...nothingDone, name: config.name, file: config.file, startedAt };
@@ -25,7 +30,7 @@ export async function runOne(
     if (hint !== undefined) options.onLine(config.name, `hint: ${hint}`);
     return { ...base, outcome, result: "failure", finishedAt: startedAt, message, hint };
   }
-  const child = await runCommandOf(config, options.dryRun ? ["-n"] : [], options, world);
+  const child = await runCommandOf(config, options.dryRun ? ["-n"] : [], options, world, onBegun);
   const document = readDocument(child.document);
   const { outcome } = child;
   const ended = { ...base, outcome, finishedAt: world.now().toISOString() };
@@ -53,6 +58,7 @@ export async function runCommandOf(
   words: readonly string[],
   options: Starting,
   world: ChildWorld,
+  onBegun?: () => void,
 ): Promise<Child> {
   const { start, passed, set, configDir, rcloneConfig, dryRun, onLine, onResult } = options;
   const results: Promise<void>[] = [];
@@ -61,6 +67,7 @@ export async function runCommandOf(
     [
       ...passed,
       ...words,
+      ...(onBegun === undefined ? [] : [begunOption]),
       ...(dryRun ? [] : ["--json"]),
       // It names the configurations that this one extends.
       ...(configDir === undefined ? [] : ["--config-dir", configDir]),
@@ -69,7 +76,7 @@ export async function runCommandOf(
       file,
     ],
     world,
-    (line) => onLine(name, line),
+    (line) => (line === begunLine ? onBegun?.() : onLine(name, line)),
     dryRun ? (line) => void results.push(onResult(name, line)) : undefined,
   );
   await Promise.all(results);

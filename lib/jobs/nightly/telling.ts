@@ -53,15 +53,11 @@ export class Pings {
 }
 
 /**
- * The ping of a backup before it starts. One with conditions may be skipped, and then nothing would end
- * what has been said to begin: it has none.
+ * The ping of a backup that has begun: one that can't be skipped any more, since nothing would end what has been
+ * said to begin.
  */
 export function startPing({ name, loaded }: FoundConfig): Ping | undefined {
-  const { notify, schedule } = loaded?.backup ?? {};
-  const { requireNetwork, requirePower, maxLoad, skipUnless } = schedule ?? {};
-  if (requireNetwork || requirePower || maxLoad !== undefined || skipUnless !== undefined)
-    return undefined;
-  const url = notify?.ping;
+  const url = loaded?.backup.notify.ping;
   return url === undefined ? undefined : { what: `ping of ${name}`, url, variant: "start" };
 }
 
