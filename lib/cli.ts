@@ -166,7 +166,7 @@ async function parse(command: CommandUnknownOpts): Promise<void> {
     each.configureOutput({
       outputError: (text, write) =>
         write(
-          `${name}: ${escapeLines(text.trimEnd())}\n${name}: hint: ${full} --help tells more\n`,
+          `${name}: ${escapeLines(withoutValue(text.trimEnd()))}\n${name}: hint: ${full} --help tells more\n`,
         ),
     });
     each.exitOverride();
@@ -183,6 +183,14 @@ async function parse(command: CommandUnknownOpts): Promise<void> {
   } finally {
     process.off("exit", unfinished);
   }
+}
+
+/** An unknown option may be a mistyped one, whose value is a password: only its name is told. */
+function withoutValue(text: string): string {
+  const [, begin = "", option, end = ""] =
+    /^(error: unknown option ')([^]*)('(?:\n\(Did you mean [^\n]*\))?)$/.exec(text) ?? [];
+  if (option === undefined) return text;
+  return `${begin}${option.startsWith("--") ? option.replace(/=[^]*/, "") : option.slice(0, 2)}${end}`;
 }
 
 /** The version of the installed package. */

@@ -66,6 +66,8 @@ const refusedOptions: RefusedOptions = [
   [/^(?:--result-file|-r)/, "the dump is taken from standard output"],
 ];
 
+const valuedLetters = "hpPrSTuw#";
+
 /**
  * The command that makes the dump, and its environment. Throws usage() for what can't be dumped so,
  * failed() where the dump program is missing or doesn't say what it is.
@@ -74,7 +76,7 @@ export async function mysqlDumpCommand(
   dump: MysqlDump,
   world: DumpWorld,
 ): Promise<{ readonly words: readonly string[]; readonly env: Readonly<Record<string, string>> }> {
-  checkOptions(dump.more, refusedOptions);
+  checkOptions(dump.more, refusedOptions, valuedLetters);
   const env = dumpEnvironment(world.env, passedOn);
   const program = dump.program ?? (await findProgram(env));
   const isMariadb = await asksMariadb(program, env, world.signal);

@@ -37,6 +37,8 @@ const refusedOptions: RefusedOptions = [
   [/^(?:--password|-W)/, "nobody would be there to type a password"],
 ];
 
+const valuedLetters = "deEfFhjlnNpStTUZ";
+
 /**
  * The command that makes the dump, and its environment. Throws usage() for a password in an argument and
  * for options that can't be had, failed() where the dump program can't be started.
@@ -51,7 +53,7 @@ export async function pgDumpCommand(
     throw usage("expected no password in an argument, which everybody can see, found one", {
       hint: "write it into a file for --password-file, or name a service: --dump service=NAME",
     });
-  checkOptions(more, refusedOptions);
+  checkOptions(more, refusedOptions, valuedLetters);
   const program = dump.program ?? (typeof database === "string" ? "pg_dump" : "pg_dumpall");
   const env = dumpEnvironment(world.env, passedOn);
   if (passwordFile !== undefined) env["PGPASSFILE"] = path.resolve(world.cwd, passwordFile);
@@ -68,9 +70,17 @@ export async function pgDumpCommand(
   return { words, env };
 }
 
+/** Settings of the client library that are secrets. */
+const secretSetting = String.raw`(?:(?:ssl)?password|oauth_client_secret|scram_(?:client|server)_key)\s*=`;
+/** A setting begins a connection string, which may stand right behind -d, or follows something in it. */
+const secretInside = new RegExp(
+  String.raw`(?:^(?:-\w*?d)?|[\s=?&])${secretSetting}|postgres(?:ql)?://[^/]*:[^/]*@`,
+  "i",
+);
+
 /** A connection string may hold one, as a setting or, in a URI, before the host. */
 function holdsPassword(word: string): boolean {
-  return /(?:^|[\s=?&])(?:ssl)?password\s*=|postgres(?:ql)?:\/\/[^/]*:[^/]*@/i.test(word);
+  return secretInside.test(word);
 }
 
 /** Releases before August 2025 write no \restrict. */
