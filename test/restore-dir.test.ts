@@ -95,3 +95,31 @@ test("a time just below a millisecond is the same time", async (t) => {
   assert.equal(other.code, 3);
   assert.match(other.stderr, /file: expected nothing there, found another file/);
 });
+
+test("a deleted file whose name is a directory by now fails alone, and others like it keep their place", async (t) => {
+  const settings = {
+    default: { destination: "secret:data" },
+    guards: { max_delete: "off", max_change: "off" },
+    history: { kind: "dir" },
+  };
+  const box = await makeBackup(t, newRclone, settings, { a: "1", x: "1", "y/z": "1" });
+  await box.expect(0);
+  await box.remove("a", "x", "y");
+  await box.write({ kept: "1" });
+  await box.expect(0);
+  await box.write({ "a/b": "22", y: "22" });
+  await box.expect(0);
+  const out = path.join(box.root, "out");
+  const restore = ["home", "--include-deleted", "--to", out];
+  const done = await restoreJson(box, restore, { code: 3 });
+  const reasons = new Map(done.failures.map((failure) => [failure.path, failure.reason]));
+  assert.deepEqual([...reasons.keys()].toSorted(), ["a", "y/z"]);
+  assert.match(reasons.get("a") ?? "", /^expected no files below it, found some/);
+  assert.match(reasons.get("y/z") ?? "", /^expected a directory on the way to it, found a file/);
+  assert.deepEqual([...(await readTree(out)).keys()], ["a/b", "kept", "x", "y"]);
+  const again = await restoreJson(box, restore, { code: 3 });
+  assert.deepEqual([again.already_there.files, again.failure_count], [4, 2]);
+  // Another place has room for it.
+  const alone = ["home", "y/z", "--include-deleted", "--to", path.join(box.root, "other")];
+  assert.equal((await restoreJson(box, alone)).restored.files, 1);
+});

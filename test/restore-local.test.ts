@@ -293,6 +293,22 @@ test("a part is gone on with only for the version it was fetched of, whatever it
   }
 });
 
+test("a file and a directory of one name: one of them fails, however many there are", async (t) => {
+  const { store, root, restore } = await bench(t);
+  for (let at = 0; at < 30; at += 1) {
+    store.put(`d${at}`, "file");
+    store.put(`d${at}/below`, "below");
+  }
+  store.put("other", "x");
+  const tally = await restore();
+  assert.deepEqual([tally.restored.files, tally.failureCount], [31, 30]);
+  for (const { reason } of tally.failures) assert.match(reason, /found (a file|some) /);
+  assert.deepEqual(
+    (await readdir(root)).filter((name) => name.startsWith(".")),
+    [],
+  );
+});
+
 test("a store that is gone ends the restore, a target that can't be written too", async (t) => {
   const { store, root, restore } = await bench(t);
   for (let at = 0; at < 60; at += 1) store.put(`f${at}`, "x");

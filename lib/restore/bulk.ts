@@ -20,17 +20,25 @@ export interface BulkSource {
 export interface BulkCopy {
   readonly source: BulkSource;
   readonly list: string;
-  /** Whether the files get other names than those they have there. */
-  readonly renamed: boolean;
+  /** Whether the files are copied to a place of their own first: see isApart. */
+  readonly apart: boolean;
   /** Whether the times of all are known: a half file of the right size is then told from a whole one. */
   readonly timed: boolean;
+}
+
+/**
+ * Whether a file can't be copied right to where it belongs: it gets another name than it has there, or
+ * was deleted, so that others may be there by now whose directory has its name.
+ */
+export function isApart({ path, target, deleted }: PlannedFile): boolean {
+  return path !== target || deleted;
 }
 
 /** The files to copy from each place. */
 export class BulkLists {
   readonly #copies: { copy: BulkCopy; readonly spool: LineSpool }[] = [];
-  /** Which copy there is from each source for files that keep their names, and for those that don't. */
-  readonly #index = new Map<BulkSource, Partial<Record<"kept" | "renamed", number>>>();
+  /** Which copy there is from each source for files that go where they belong, and for those apart. */
+  readonly #index = new Map<BulkSource, Partial<Record<"straight" | "apart", number>>>();
   readonly #scratch: string;
 
   constructor(scratch: string) {
@@ -46,17 +54,17 @@ export class BulkLists {
       return;
     }
     const spool = new LineSpool(join(this.#scratch, `bulk-${this.#copies.length}`));
-    const renamed = planned.path !== planned.target;
-    const copy = { source, list: spool.file, renamed, timed };
+    const apart = isApart(planned);
+    const copy = { source, list: spool.file, apart, timed };
     const indexes = this.#index.get(source);
-    this.#index.set(source, { ...indexes, [renamed ? "renamed" : "kept"]: this.#copies.length });
+    this.#index.set(source, { ...indexes, [apart ? "apart" : "straight"]: this.#copies.length });
     this.#copies.push({ copy, spool });
     spool.write(planned.path);
   }
 
   /** Which of the copies a file is in; -1 for none. */
-  indexOf(source: BulkSource, { path, target }: PlannedFile): number {
-    return this.#index.get(source)?.[path === target ? "kept" : "renamed"] ?? -1;
+  indexOf(source: BulkSource, planned: PlannedFile): number {
+    return this.#index.get(source)?.[isApart(planned) ? "apart" : "straight"] ?? -1;
   }
 
   /** Ends writing and returns the copies. */

@@ -2,7 +2,7 @@ import pMap from "p-map";
 import { Failure, systemCode } from "../errors.ts";
 import { keepMemorySmall } from "../process/heap.ts";
 import { systemFromRaw } from "../units/encoding.ts";
-import { fetchVersion } from "./native.ts";
+import { fetchVersion, NameClash } from "./native.ts";
 import type { PlannedFile } from "./plan.ts";
 import type { PlanSpool } from "./spool.ts";
 import type { RestoreWork } from "./work.ts";
@@ -42,7 +42,7 @@ export async function fetchPage(plan: FetchPlan, page: readonly PlannedFile[]): 
     try {
       const checked = await fetchVersion({
         ...{ content: work.content, planned, parts, signal: work.signal },
-        to: `${into}/${systemFromRaw(planned.target)}`,
+        ...{ into, relative: systemFromRaw(planned.target) },
         onBytes: (count) => {
           work.tally.fetched(count);
           const { fetchedFiles: doneFiles, fetchedBytes: doneBytes } = work.tally;
@@ -57,7 +57,8 @@ export async function fetchPage(plan: FetchPlan, page: readonly PlannedFile[]): 
       inVain = 0;
       plan.onFetched(planned, checked);
     } catch (error) {
-      inVain += 1;
+      // The store is not to blame.
+      if (!(error instanceof NameClash)) inVain += 1;
       if (work.signal.aborted || inVain >= hopeless || isFinal(error)) throw error;
       work.tally.fail(planned.path, error instanceof Error ? error.message : String(error));
     }

@@ -175,6 +175,21 @@ export class LocalTarget {
 
 export const alreadyThere = "expected nothing there, found another file";
 
+/**
+ * Why a file can't be put below a directory in which others have been collected: a file and a directory
+ * can't have one name. Undefined where it can.
+ */
+export function clashAt(directory: string, relative: string): string | undefined {
+  const collected = new LocalTarget(directory);
+  if (collected.whyNot(relative, false) !== undefined) return clashAbove;
+  return look(collected.at(relative))?.isDirectory() === true ? clashBelow : undefined;
+}
+
+const clashAbove =
+  "expected a directory on the way to it, found a file that is restored too; restore one of them to another place, by its path";
+const clashBelow =
+  "expected no files below it, found some that are restored too; restore one of them to another place, by its path";
+
 /** link() fails where something is, rename() would replace it. */
 function putNew(from: string, to: string): void {
   try {

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { writeFailure } from "../process/writefailure.ts";
 import { isUnmistakable } from "../stores/reusedid.ts";
 import type { Content } from "./content.ts";
-import { bytesOf } from "./local.ts";
+import { bytesOf, clashAt } from "./local.ts";
 import type { PlannedFile } from "./plan.ts";
 
 export interface FetchRequest {
@@ -13,8 +13,10 @@ export interface FetchRequest {
   readonly planned: PlannedFile;
   /** Where unfinished files are kept. */
   readonly parts: string;
-  /** Where the file goes, as the system names it (Latin-1). */
-  readonly to: string;
+  /** The directory (as the system names it) below which the file goes. */
+  readonly into: string;
+  /** Below it, as the system names it. */
+  readonly relative: string;
   readonly signal: AbortSignal;
   readonly onBytes: (count: number) => void;
 }
@@ -26,21 +28,23 @@ const syncEvery = 64 * 1024 * 1024;
  * Fetches one version into a file that appears whole and with its modification time. A part that an
  * earlier run left of just this version is gone on with, from the last place that was surely on disk. Returns whether the stored bytes
  * had the provider's checksum; false where there is none, or a part was there.
- * Throws failed() when the content is damaged or can't be read or written.
+ * Throws failed() when the content is damaged or can't be read or written, NameClash where another file
+ * is in the way.
  */
 export async function fetchVersion(request: FetchRequest): Promise<boolean> {
   const { version } = request.planned;
   const part = partOf(request);
+  const to = `${request.into}/${request.relative}`;
   const handle = await openPart(part);
   let isVerified: boolean;
   try {
     const mark = await open(`${part}.mark`, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      isVerified = await fill(request, handle, mark);
+      isVerified = await fill({ ...request, to }, handle, mark);
     } finally {
       await mark.close();
     }
-    await writing(request.to, () => handle.sync());
+    await writing(to, () => handle.sync());
   } catch (error) {
     // Damaged content would be gone on with for ever.
     if (error instanceof DamagedContent) await discard(part);
@@ -51,19 +55,33 @@ export async function fetchVersion(request: FetchRequest): Promise<boolean> {
   const modifiedAt = await request.content.modifiedAt(version.stored, request.signal);
   // Seconds with a fraction are cut, not rounded: without the little more, to a microsecond before.
   const time = (modifiedAt + 0.0005) / 1000;
-  await writing(request.to, async () => {
-    await utimes(part, time, time);
-    await mkdir(bytesOf(dirname(request.to)), { recursive: true });
-    await rename(part, bytesOf(request.to));
-  });
+  try {
+    await writing(to, async () => {
+      await utimes(part, time, time);
+      await mkdir(bytesOf(dirname(to)), { recursive: true });
+      await rename(part, bytesOf(to));
+    });
+  } catch (error) {
+    const clash = clashAt(request.into, request.relative);
+    if (clash === undefined) throw error;
+    await discard(part);
+    throw new NameClash(clash, { cause: error });
+  }
   await discard(part);
   return isVerified;
 }
 
+/** Another file that is restored stands where this one's directory would, or the other way round. */
+export class NameClash extends Error {}
+
 /** Stored content that isn't what was stored. */
 class DamagedContent extends Error {}
 
-async function fill(request: FetchRequest, part: FileHandle, mark: FileHandle): Promise<boolean> {
+async function fill(
+  request: FetchRequest & { readonly to: string },
+  part: FileHandle,
+  mark: FileHandle,
+): Promise<boolean> {
   const { content, planned, to, signal } = request;
   const { stored, size } = planned.version;
   if (!isUnmistakable(stored)) await mark.truncate(0);

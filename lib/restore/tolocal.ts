@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemFromRaw } from "../units/encoding.ts";
-import { BulkLists, isChecked, reasonFor } from "./bulk.ts";
+import { BulkLists, isApart, isChecked, reasonFor } from "./bulk.ts";
 import { copyLocally } from "./bulkcopies.ts";
 import { fetchAll } from "./fetch.ts";
-import { alreadyThere, bytesOf, LocalTarget, look, systemPath } from "./local.ts";
+import { alreadyThere, bytesOf, clashAt, LocalTarget, look, systemPath } from "./local.ts";
 import { looksLike, withTimes } from "./looks.ts";
 import type { PlannedFile } from "./plan.ts";
 import { stagingPrefix, whyRefused } from "./refusal.ts";
@@ -120,10 +120,10 @@ async function copyMany(
   const whole = work.whole && copies.length === 1 && todo.files === work.plan.files;
   const told = await copyLocally(
     work,
-    copies.map(({ source, list, renamed, timed }, index) => ({
+    copies.map(({ source, list, apart, timed }, index) => ({
       ...{ source, timed, fresh: staging.fresh },
-      list: whole && !renamed ? undefined : list,
-      destination: renamed ? join(staging.directory, `bulk-${index}`) : staging.files,
+      list: whole && !apart ? undefined : list,
+      destination: apart ? join(staging.directory, `bulk-${index}`) : staging.files,
     })),
     todo,
   );
@@ -136,11 +136,14 @@ async function copyMany(
     for (const planned of page) {
       const source = work.bulk(planned);
       const index = source === undefined ? -1 : lists.indexOf(source, planned);
-      const moved = planned.path !== planned.target;
-      const from = moved ? systemPath(join(staging.directory, `bulk-${index}`)) : into;
+      const from = isApart(planned) ? systemPath(join(staging.directory, `bulk-${index}`)) : into;
       if (source !== undefined && arrived(planned, from, into, bad(index, planned)))
         staged.write(stagedFile(planned, isChecked(work, planned)));
-      else byHand.write(planned);
+      else {
+        const clash = clashAt(into, systemFromRaw(planned.target));
+        if (clash === undefined) byHand.write(planned);
+        else work.tally.fail(planned.path, clash);
+      }
     }
   }
   byHand.close();
@@ -160,11 +163,12 @@ function arrived(planned: PlannedFile, from: string, into: string, bad: boolean)
   const found = look(file);
   const to = `${into}/${systemFromRaw(planned.target)}`;
   if (found === undefined || bad || !looksLike(file, found, planned.version)) {
-    // What is wrong must not be moved into place with its directory.
-    if (found !== undefined) rmSync(bytesOf(file), { force: true });
+    // What is wrong must not be moved into place with its directory. A directory holds other files.
+    if (found !== undefined && !found.isDirectory()) rmSync(bytesOf(file), { force: true });
     return false;
   }
   if (file === to) return true;
+  if (clashAt(into, systemFromRaw(planned.target)) !== undefined) return false;
   mkdirSync(bytesOf(to.slice(0, to.lastIndexOf("/"))), { recursive: true });
   renameSync(bytesOf(file), bytesOf(to));
   return true;
