@@ -19,7 +19,7 @@ import { lookAtHistory, mendHistory, openHistory } from "./backup/history.ts";
 import { mend, toMend } from "./backup/mend.ts";
 import { refuseOverlaps } from "./backup/overlaps.ts";
 import { keepRecord, openRecord, recordRunning } from "./backup/keep.ts";
-import { refuseBlindChecksums } from "./backup/unseen.ts";
+import { refuseBlindChecksums } from "./backup/comparing.ts";
 import { syncAsPlanned } from "./backup/synced.ts";
 import type { BackupResult } from "./result.ts";
 import { heldWithoutRecord } from "./backup/recorded.ts";

@@ -23,7 +23,7 @@ import { Counter, type Count } from "../../units/count.ts";
 import { rawFromText } from "../../units/rawpath.ts";
 import type { Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
-import { comparisonOf, lastKnown } from "./unseen.ts";
+import { comparisonOf, lastKnown } from "./comparing.ts";
 
 /** A plan with the means to go through its changes again, file by file. */
 export interface Planned {

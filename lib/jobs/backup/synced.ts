@@ -16,7 +16,8 @@ import { deletionsFor } from "./history.ts";
 import type { Run } from "./run.ts";
 import { surveyAgain, type Survey } from "./survey.ts";
 import { sync, type SyncOutcome } from "./sync.ts";
-import { lastKnown, uploadUnseen } from "./unseen.ts";
+import { lastKnown } from "./comparing.ts";
+import { uploadUnseen } from "./unseen.ts";
 
 /** What a sync did, and what the destination holds now. */
 export interface Synced {

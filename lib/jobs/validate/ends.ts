@@ -1,12 +1,13 @@
 import { access, constants, readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { comparesChecksums } from "../../config/flags.ts";
 import { failed, systemCode } from "../../errors.ts";
 import { topArgs } from "../../rclone/files.ts";
 import { lookForFiles } from "../../rclone/listing.ts";
 import { runRclone } from "../../rclone/run.ts";
 import { probeDestination } from "../backup/probe.ts";
 import { checkRequired } from "../backup/required.ts";
-import { comparisonOf, refuseBlindChecksums } from "../backup/unseen.ts";
+import { comparisonOf, refuseBlindChecksums } from "../backup/comparing.ts";
 import { localPath, type Session } from "../session.ts";
 import { findingOf, warning, type Finding } from "./finding.ts";
 
@@ -81,7 +82,7 @@ async function checkComparison(session: Session): Promise<Finding[]> {
   const { sizesOnly, timesKept } = await comparisonOf(session);
   if (!sizesOnly) return [];
   return [
-    timesKept
+    comparesChecksums(session.tuning.flags)
       ? warning(
           "destination",
           "rclone.flags: expected checksums that both ends have, found --checksum and none in common",
@@ -89,7 +90,7 @@ async function checkComparison(session: Session): Promise<Finding[]> {
         )
       : warning(
           "destination",
-          "destination: expected a storage that keeps times of modification, found one that keeps none",
+          `${timesKept ? "source" : "destination"}: expected a storage that keeps times of modification, found one that keeps none`,
           "that a file changed whose size is the same is known there by the manifest in the state directory alone: keep it, and read back with --verify",
         ),
   ];
