@@ -214,15 +214,9 @@ async function verify(
     await terminal.result(`${JSON.stringify(report.verifyJson(result))}\n`);
   else if (options.quiet !== true) await terminal.result(report.verifyLines(result, new Date()));
   if (result.outcome !== "done") {
-    terminal.problem(
-      result.outcome,
-      `${result.differences.length} of ${result.chosen.files} files differ, ${result.errors.length} could not be compared:\n${report.differenceText(result)}`,
-    );
-    terminal.hint(
-      result.differences.length > 0
-        ? "the next backup uploads these files again and verifies them"
-        : "mend what the reasons name, and verify again",
-    );
+    const { message, hint } = report.verifyProblem(result);
+    terminal.problem(result.outcome, message);
+    terminal.hint(hint);
   }
   return result.outcome;
 }

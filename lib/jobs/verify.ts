@@ -104,7 +104,13 @@ async function verifyLocked(work: Verification): Promise<VerifyResult> {
       bytes: (verdict?.verified.bytes ?? 0) + confirmed.proved.bytes + read.bytes,
     },
     ...found,
-    outcome: differences.length > 0 ? "difference" : errors.length > 0 ? "partial" : "done",
+    gone: choice.gone,
+    outcome:
+      differences.length > 0
+        ? "difference"
+        : errors.length > 0 || choice.gone?.suspicious === true
+          ? "partial"
+          : "done",
     next: next && {
       spent: spentOn(next, options.dryRun ? undefined : looked),
       ranges: next.ranges.map(({ entry, offset, bytes }) => ({

@@ -68,6 +68,10 @@ export function backupJson(result: BackupResult): unknown {
 
 /** What a verification proved, and what it did not. */
 export function verifyLines(result: VerifyResult, now: Date): string {
+  return `${provedLines(result, now)}${goneLine(result)}`;
+}
+
+function provedLines(result: VerifyResult, now: Date): string {
   const { chosen, verified, pool, next } = result;
   const seed = next === undefined ? ` (seed ${result.seed})` : "";
   if (result.dryRun)
@@ -84,6 +88,12 @@ export function verifyLines(result: VerifyResult, now: Date): string {
   if (result.changed.length > 0)
     lines.push(`${result.changed.length} changed since the last backup and could not be compared`);
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Too many of them are told as what is wrong. */
+function goneLine({ gone }: VerifyResult): string {
+  if (gone === undefined || gone.files === 0 || gone.suspicious) return "";
+  return `${gone.files} of the backup ${gone.files === 1 ? "is" : "are"} not in the source any more and could not be compared\n`;
 }
 
 /** Which parts of large files were chosen. */
@@ -117,8 +127,34 @@ const kinds = {
   unhashed: "could not be compared, the destination has no checksum of it",
 };
 
-/** The files of a verification that are wrong, for the error message. */
-export function differenceText(result: VerifyResult): string {
+/** What is wrong by a verification, for the error message and its hint. */
+export function verifyProblem(result: VerifyResult): {
+  readonly message: string;
+  readonly hint: string;
+} {
+  const { differences, errors, chosen, gone } = result;
+  const wrong = differences.length + errors.length > 0;
+  const lines = wrong
+    ? [
+        `${differences.length} of ${chosen.files} files differ, ${errors.length} could not be compared:`,
+        differenceText(result),
+      ]
+    : [];
+  if (gone?.suspicious === true)
+    lines.push(
+      `source: expected the ${formatFiles(gone.of)} that the backup holds, found ${gone.files === gone.of ? "none of them" : `${gone.files} of them missing`}: nothing is known of these`,
+    );
+  const hint =
+    differences.length > 0
+      ? "the next backup uploads these files again and verifies them"
+      : wrong
+        ? "mend what the reasons name, and verify again"
+        : "is its disk mounted? If they were deleted on purpose, back up first, and verify again";
+  return { message: lines.join("\n"), hint };
+}
+
+/** The files of a verification that are wrong. */
+function differenceText(result: VerifyResult): string {
   const shown = 20;
   const all = [...result.differences, ...result.errors];
   const lines = all
@@ -133,7 +169,7 @@ export function differenceText(result: VerifyResult): string {
 
 /** The document of `--verify … --json` and `--verify-next … --json`. */
 export function verifyJson(result: VerifyResult): unknown {
-  const { outcome, dryRun, differences, errors, changed, next, seed, ...rest } = result;
+  const { outcome, dryRun, differences, errors, changed, gone, next, seed, ...rest } = result;
   return {
     version: 1,
     kind: "verify",
@@ -145,6 +181,7 @@ export function verifyJson(result: VerifyResult): unknown {
     differences: differences.map(item),
     errors: errors.map(item),
     changed: changed.map(pathJson),
+    gone: gone === undefined ? null : { files: gone.files, bytes: gone.bytes },
     ...(next === undefined ? {} : nextJson(next)),
   };
 }

@@ -31,6 +31,7 @@ const document = v.object({
   differences: v.array(item),
   errors: v.array(item),
   changed: v.array(v.object({ path: v.string(), path_base64: v.optional(v.string()) })),
+  gone: v.nullable(count),
 });
 
 export type VerifyDocument = v.InferOutput<typeof document>;

@@ -26,6 +26,7 @@ const verifySchema = v.object({
   spent: v.optional(v.object({ files: v.number(), bytes: v.number(), transactions: v.number() })),
   differences: v.array(v.object({ path: v.string(), problem: v.string(), reason: text })),
   errors: v.array(v.object({ path: v.string(), problem: v.string(), reason: text })),
+  gone: v.nullish(count),
 });
 
 const errorSchema = v.object({ kind: v.literal("error"), message: v.string(), hint: text });

@@ -135,6 +135,7 @@ async function verifyOne(
   const base = { kind, outcome: child.outcome, finishedAt, share: reserved.bytes };
   if (document?.kind === "verify") {
     const { verified, differences, errors } = document;
+    const gone = document.gone?.files ?? 0;
     // What was to be read is what may have been paid for; a verification without a budget has none.
     const spent = document.spent ?? { ...verified, transactions: 0 };
     return {
@@ -144,7 +145,7 @@ async function verifyOne(
       message:
         child.outcome === "done"
           ? undefined
-          : `verification: ${differences.length} files differ, ${errors.length} could not be compared`,
+          : `verification: ${differences.length} files differ, ${errors.length} could not be compared${gone === 0 ? "" : `, ${gone} are not in the source any more`}`,
       differences: differences.slice(0, mostFiles).map(fileOf),
     };
   }

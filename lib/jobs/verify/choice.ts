@@ -9,7 +9,8 @@ import { rawFromText } from "../../units/rawpath.ts";
 import type { Chosen } from "../../verify/judge.ts";
 import { seededRandom } from "../../verify/random.ts";
 import { budgetOf, select, type Selection } from "../../verify/select.ts";
-import type { Difference, Verification } from "./verification.ts";
+import { goneFrom } from "./gone.ts";
+import type { Difference, Gone, Verification } from "./verification.ts";
 
 /** The files that a verification will read back. */
 export interface Choice {
@@ -29,6 +30,8 @@ export interface Choice {
   readonly isChosen: (line: number) => boolean;
   /** Whether the listing has all that is backed up. */
   readonly listsAll: boolean;
+  /** What the backup holds besides; undefined where that can't be told. */
+  readonly gone?: Gone | undefined;
 }
 
 /** Lists the source and chooses. Only sizes are kept in memory; the names stay in the listing. */
@@ -42,6 +45,7 @@ export async function choose(work: Verification): Promise<Choice> {
   const pool = { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
   const selection = select(sizes, budgetOf(conditions, pool), seededRandom(options.seed));
   const everything = selection.files === sizes.length && conditions.age === undefined;
+  const listsAll = conditions.age === undefined && listing.complete;
   const entries = (): Pages<Chosen> => chosenEntries(listing.file, selection);
   const list = everything ? undefined : await writeList(join(scratch, "choice"), entries());
   return {
@@ -51,7 +55,7 @@ export async function choose(work: Verification): Promise<Choice> {
     unreadable: listing.unreadable,
     listing: listing.file,
     isChosen: (line) => selection.chosen[line] === 1,
-    listsAll: conditions.age === undefined && listing.complete,
+    ...{ listsAll, gone: listsAll ? await goneFrom(work, listing.file) : undefined },
   };
 }
 

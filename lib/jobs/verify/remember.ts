@@ -27,7 +27,8 @@ export async function remember(work: Verification, came: Came): Promise<Coverage
   const { session, files, kind, trusted } = work;
   const { choice, next, read, differences, errors, changed } = came;
   const content = kind === "download";
-  const everyHash = !content && choice.listsAll && choice.list === undefined;
+  const allThere = choice.listsAll && (choice.gone === undefined || choice.gone.files === 0);
+  const everyHash = !content && allThere && choice.list === undefined;
   const nothing = choice.wholeFiles === 0;
   // Checksums prove nothing for the ledger; what they find wrong counts.
   if (next === undefined && (nothing || (!content && !everyHash && differences.length === 0)))

@@ -26,6 +26,14 @@ export interface Difference {
   readonly reason: string | undefined;
 }
 
+/** Files of the backup that are not in the source any more: they can't be compared with anything. */
+export interface Gone extends Count {
+  /** How many the backup holds. */
+  readonly of: number;
+  /** So many that a backup would refuse to delete them: the source may not be mounted. */
+  readonly suspicious: boolean;
+}
+
 export interface VerifyResult {
   readonly name: string;
   readonly outcome: Outcome;
@@ -40,6 +48,8 @@ export interface VerifyResult {
   readonly errors: readonly Difference[];
   /** Changed or new since the last backup: neither proved nor wrong. */
   readonly changed: readonly RawPath[];
+  /** Undefined where nothing tells of them: with an age, by the ledger, and without a manifest. */
+  readonly gone: Gone | undefined;
   readonly dryRun: boolean;
   /** Of a verification by the ledger. */
   readonly next: NextResult | undefined;
