@@ -7,7 +7,13 @@ import { makeBackup } from "./helpers/backups.ts";
 import { compiled } from "./helpers/command.ts";
 import { inNamespace } from "./helpers/fault.ts";
 import { newRclone, rclones } from "./helpers/rclones.ts";
-import { readTree, restoreJson, runRestore, writeAt } from "./helpers/restoring.ts";
+import {
+  readTree,
+  restoreDocument,
+  restoreJson,
+  runRestore,
+  writeAt,
+} from "./helpers/restoring.ts";
 import { makeSandbox } from "./helpers/sandbox.ts";
 
 /* A disk or a network that goes away in the middle of a restore, and times that nobody is sure of. */
@@ -73,6 +79,45 @@ for (const rclone of rclones) {
     assert.deepEqual((await readdir(out)).length, 5);
   });
 }
+
+test("another file system below the target is written to, and a directory that can't be is one file's matter", async (t) => {
+  const settings = { default: { destination: "secret:data" }, history: { kind: "dir" } };
+  const box = await makeBackup(t, newRclone, settings);
+  const names = ["top", "sub/a", "sub/deep/b", "shut/c", "new/d"];
+  for (const [at, name] of names.entries())
+    await writeAt(box.source, name, name.repeat(1000), 1_600_000_000_999 + at);
+  await box.expect(0);
+  const ended = await inNamespace(
+    box,
+    `CLI='${compiled("restore")}'
+     printf '#!/bin/sh\nexec setpriv --bounding-set=-all --inh-caps=-all "%s" "$@"\n' "$NODE" >"$ROOT/bare"
+     chmod 755 "$ROOT/bare"
+     NODE="$ROOT/bare"
+     mkdir -p "$ROOT/out/sub" "$ROOT/out/shut"
+     chmod 0 "$ROOT/out/shut"
+     mount -t tmpfs -o size=40m,mode=0755 out "$ROOT/out/sub"
+     backup home --json --to "$ROOT/out"
+     backup home --json --to "$ROOT/out"
+     chmod 755 "$ROOT/out/shut"
+     backup home --json --to "$ROOT/out"
+     diff -r "$SRC" "$ROOT/out"
+     cp -a "$ROOT/out/sub" "$ROOT/copied"`,
+  );
+  const told = ended.map(({ code, stdout }) => {
+    const { restored, already_there, failures } = restoreDocument(stdout);
+    const failed = failures.map(({ path: name }) => name);
+    for (const { reason } of failures) assert.match(reason, /^expected a place .* \(EACCES\)$/);
+    return [code, restored.files, already_there.files, ...failed];
+  });
+  assert.deepEqual(told, [
+    [3, 4, 0, "shut/c"],
+    [3, 0, 4, "shut/c"],
+    [0, 1, 4],
+  ]);
+  const there = [...(await readTree(path.join(box.root, "copied")))];
+  const expected = [...(await readTree(path.join(box.source, "sub")))];
+  assert.deepEqual(there, expected);
+});
 
 test("what the store isn't sure of is told by --list --as-of as by a restore", async (t) => {
   const destination = "secret:data";

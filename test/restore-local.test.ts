@@ -293,6 +293,24 @@ test("a part is gone on with only for the version it was fetched of, whatever it
   }
 });
 
+test("names that the file system can't hold fail alone, however many there are", async (t) => {
+  const { store, root, restore } = await bench(t);
+  // Each segment is short enough, the whole is longer than a path can be.
+  const deep = Array.from({ length: 20 }, () => "d".repeat(250)).join("/");
+  for (let at = 0; at < 25; at += 1) store.put(`${deep}/f${at}`, "x");
+  store.put("other", "x");
+  for (const expected of [
+    [1, 0],
+    [0, 1],
+  ]) {
+    const tally = await restore();
+    assert.deepEqual([tally.restored.files, tally.already.files], expected);
+    assert.equal(tally.failureCount, 25);
+    assert.match(tally.failures[0]?.reason ?? "", /ENAMETOOLONG|longer one/);
+  }
+  assert.ok((await readdir(root)).includes("other"));
+});
+
 test("a file and a directory of one name: one of them fails, however many there are", async (t) => {
   const { store, root, restore } = await bench(t);
   for (let at = 0; at < 30; at += 1) {

@@ -2,6 +2,7 @@ import pMap from "p-map";
 import { Failure, systemCode } from "../errors.ts";
 import { keepMemorySmall } from "../process/heap.ts";
 import { systemFromRaw } from "../units/encoding.ts";
+import { isFinalCode, isImpossibleName } from "./local.ts";
 import { fetchVersion, NameClash } from "./native.ts";
 import type { PlannedFile } from "./plan.ts";
 import type { PlanSpool } from "./spool.ts";
@@ -58,7 +59,7 @@ export async function fetchPage(plan: FetchPlan, page: readonly PlannedFile[]): 
       plan.onFetched(planned, checked);
     } catch (error) {
       // The store is not to blame.
-      if (!(error instanceof NameClash)) inVain += 1;
+      if (!(error instanceof NameClash || isOfName(error))) inVain += 1;
       if (work.signal.aborted || inVain >= hopeless || isFinal(error)) throw error;
       work.tally.fail(planned.path, error instanceof Error ? error.message : String(error));
     }
@@ -66,9 +67,15 @@ export async function fetchPage(plan: FetchPlan, page: readonly PlannedFile[]): 
   await pMap(page, fetchOne, { concurrency: atOnce });
 }
 
+/** Whether the target can't hold a file of that name. */
+function isOfName(error: unknown): boolean {
+  const cause = error instanceof Failure ? error.cause : error;
+  return isImpossibleName(systemCode(cause));
+}
+
 /** Whether the next file would fail for the same reason. */
 function isFinal(error: unknown): boolean {
   if (error instanceof Failure && error.outcome !== "failed") return true;
   const cause = error instanceof Failure ? error.cause : error;
-  return ["ENOSPC", "EDQUOT", "EROFS", "EIO"].includes(systemCode(cause) ?? "");
+  return isFinalCode(systemCode(cause));
 }

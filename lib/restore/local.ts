@@ -4,13 +4,13 @@ import {
   mkdirSync,
   readdirSync,
   realpathSync,
-  renameSync,
   statSync,
   unlinkSync,
   type Stats,
 } from "node:fs";
 import { systemCode } from "../errors.ts";
 import { writeFailure } from "../process/writefailure.ts";
+import { moveAcross, renameFile } from "./across.ts";
 
 /*
  * Paths here are those of the system, one byte a character in a Latin-1 string. The calls are
@@ -33,10 +33,39 @@ export function look(path: string): Stats | undefined {
   try {
     return lstatSync(bytesOf(path), { throwIfNoEntry: false });
   } catch (error) {
-    // A file stands where the path wants a directory, so there is nothing below it.
-    if (systemCode(error) === "ENOTDIR") return undefined;
+    // A file stands where the path wants a directory, or no file can have that name: nothing is there.
+    const code = systemCode(error) ?? "";
+    if (code === "ENOTDIR" || code === "ELOOP" || isImpossibleName(code)) return undefined;
     throw error;
   }
+}
+
+const impossibleNames: ReadonlySet<string> = new Set(["ENAMETOOLONG", "EILSEQ", "EINVAL"]);
+
+/** Whether an error of the system says that the file system can't hold such a name. */
+export function isImpossibleName(code: string | undefined): boolean {
+  return impossibleNames.has(code ?? "");
+}
+
+/** What the next file would meet too. */
+const finalCodes: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
+
+/** Whether an error of the system ends a restore: the next file would fail for the same reason. */
+export function isFinalCode(code: string | undefined): boolean {
+  return finalCodes.has(code ?? "");
+}
+
+/** Why one path can't be looked at or written. Throws what would meet the next one, too, as a Failure. */
+export function pathProblem(path: string, error: unknown): string {
+  const code = systemCode(error);
+  if (code === undefined || isFinalCode(code)) throw writeFailure(path, error);
+  if (code === "ENAMETOOLONG")
+    return "expected a name that the file system can hold, found a longer one";
+  if (isImpossibleName(code))
+    return `expected a name that the file system can hold, found one that it refuses (${code})`;
+  if (code === "EACCES" || code === "EPERM")
+    return `expected a place that may be looked at and written to, found one that may not (${code})`;
+  return `cannot be written (${code})`;
 }
 
 const remembered = 20_000;
@@ -59,33 +88,38 @@ export class LocalTarget {
 
   /**
    * Why a file can't be put here; undefined where it can. Directories that are missing are made
-   * when `make` is set, and otherwise taken for good. Throws when the disk is full or not writable.
+   * when `make` is set, and otherwise taken for good. Throws when the disk is full, broken or read-only.
    */
   whyNot(relative: string, make: boolean): string | undefined {
     return this.#directory(parentOf(relative), make);
   }
 
   /**
-   * Moves a finished file into place; `from` is on the same file system. Without `overwrite` it never
-   * replaces anything, whatever appears there meanwhile. Returns why not, where that is the reader's
-   * to mend; throws when the disk is full or not writable.
+   * Moves a finished file into place, also to another file system that is mounted below. Without
+   * `overwrite` it never replaces anything, whatever appears there meanwhile. Returns why not, where that
+   * concerns this file; throws when the disk is full, broken or read-only.
    */
   put(from: string, relative: string, overwrite: boolean): string | undefined {
     const refused = this.whyNot(relative, true);
     if (refused !== undefined) return refused;
     const to = this.at(relative);
     try {
-      if (overwrite) renameSync(bytesOf(from), bytesOf(to));
-      else putNew(from, to);
+      const move = overwrite ? renameFile : putNew;
+      try {
+        move(from, to);
+      } catch (error) {
+        if (systemCode(error) !== "EXDEV") throw error;
+        moveAcross(from, to, (beside) => {
+          move(beside, to);
+        });
+      }
       return undefined;
     } catch (error) {
       const code = systemCode(error) ?? "";
       if (code === "EEXIST") return alreadyThere;
       if (code === "EISDIR" || code === "ENOTEMPTY")
         return "expected a file or nothing there, found a directory";
-      if (code === "ENAMETOOLONG")
-        return "expected a name that the file system can hold, found a longer one";
-      throw writeFailure(to, error);
+      return pathProblem(to, error);
     }
   }
 
@@ -113,30 +147,39 @@ export class LocalTarget {
     }
   }
 
-  /** Moves a directory where there is nothing yet; false where there is something. */
+  /** Moves a directory where there is nothing yet; false where its files have to be moved one by one. */
   #putDirectory(from: string, relative: string): boolean {
-    if (this.whyNot(relative, true) !== undefined || look(this.at(relative)) !== undefined)
-      return false;
+    if (this.whyNot(relative, true) !== undefined) return false;
+    const to = this.at(relative);
     try {
-      renameSync(bytesOf(from), bytesOf(this.at(relative)));
+      if (look(to) !== undefined) return false;
+      renameFile(from, to);
       return true;
     } catch (error) {
-      const code = systemCode(error) ?? "";
-      if (["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"].includes(code)) return false;
-      throw writeFailure(this.at(relative), error);
+      // What is against it, such as another file system, concerns this one or is told of each file.
+      pathProblem(to, error);
+      return false;
     }
   }
 
   #directory(relative: string, make: boolean): string | undefined {
     if (relative === "") return undefined;
     if (this.#known.has(relative)) return this.#known.get(relative);
-    const why = this.#directory(parentOf(relative), make) ?? this.#look(relative, make);
+    const why = this.#directory(parentOf(relative), make) ?? this.#tryLook(relative, make);
     // A directory that was only looked for may have to be made later.
     if (make || why !== undefined) {
       if (this.#known.size >= remembered) this.#known.clear();
       this.#known.set(relative, why);
     }
     return why;
+  }
+
+  #tryLook(relative: string, make: boolean): string | undefined {
+    try {
+      return this.#look(relative, make);
+    } catch (error) {
+      return pathProblem(this.at(relative), error);
+    }
   }
 
   #look(relative: string, make: boolean): string | undefined {
@@ -148,9 +191,7 @@ export class LocalTarget {
         mkdirSync(bytesOf(directory));
         return undefined;
       } catch (error) {
-        if (systemCode(error) === "ENAMETOOLONG")
-          return "expected a name that the file system can hold, found a longer one";
-        if (systemCode(error) !== "EEXIST") throw writeFailure(directory, error);
+        if (systemCode(error) !== "EEXIST") throw error;
         return this.#look(relative, make);
       }
     }
@@ -199,7 +240,7 @@ function putNew(from: string, to: string): void {
     if (!["EPERM", "ENOTSUP", "ENOSYS", "EOPNOTSUPP", "EMLINK"].includes(code)) throw error;
     // A file system without hard links.
     if (look(to) !== undefined) throw Object.assign(new Error(to), { code: "EEXIST" });
-    renameSync(bytesOf(from), bytesOf(to));
+    renameFile(from, to);
     return;
   }
   unlinkSync(bytesOf(from));

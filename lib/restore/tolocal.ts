@@ -1,10 +1,19 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemFromRaw } from "../units/encoding.ts";
+import type { RawPath } from "../units/rawpath.ts";
 import { BulkLists, isApart, isChecked, reasonFor } from "./bulk.ts";
 import { copyLocally } from "./bulkcopies.ts";
 import { fetchAll } from "./fetch.ts";
-import { alreadyThere, bytesOf, clashAt, LocalTarget, look, systemPath } from "./local.ts";
+import {
+  alreadyThere,
+  bytesOf,
+  clashAt,
+  LocalTarget,
+  look,
+  pathProblem,
+  systemPath,
+} from "./local.ts";
 import { looksLike, withTimes } from "./looks.ts";
 import type { PlannedFile } from "./plan.ts";
 import { stagingPrefix, whyRefused } from "./refusal.ts";
@@ -28,9 +37,7 @@ export async function examineLocal(
   for await (const page of work.plan.read()) {
     work.signal.throwIfAborted();
     const sizeOf = ({ target: name }: PlannedFile): number | undefined =>
-      whyRefused(name) === undefined
-        ? look(target?.at(systemFromRaw(name)) ?? "")?.size
-        : undefined;
+      target === undefined || whyRefused(name) !== undefined ? undefined : sizeAt(target, name);
     for (const planned of target === undefined ? page : await withTimes(work, page, sizeOf)) {
       const why =
         whyRefused(planned.target) ??
@@ -76,6 +83,17 @@ export async function restoreToLocal(
   await place(work, target, staging, staged);
 }
 
+/** Undefined also where it can't be looked at: standing() says why. */
+function sizeAt(target: LocalTarget, name: RawPath): number | undefined {
+  const file = target.at(systemFromRaw(name));
+  try {
+    return look(file)?.size;
+  } catch (error) {
+    pathProblem(file, error);
+    return undefined;
+  }
+}
+
 const done = "done";
 
 /** What is against writing a file: that it is there already, or something else is. */
@@ -88,7 +106,12 @@ function standing(
   const refused = target.whyNot(relative, false);
   if (refused !== undefined) return refused;
   const file = target.at(relative);
-  const found = look(file);
+  let found;
+  try {
+    found = look(file);
+  } catch (error) {
+    return pathProblem(file, error);
+  }
   if (found === undefined) return undefined;
   if (looksLike(file, found, planned.version)) {
     work.tally.already.add(planned);

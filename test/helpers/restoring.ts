@@ -50,8 +50,12 @@ export async function restoreJson(
 ): Promise<RestoreDocument> {
   const result = await runRestore(box, [...args, "--json"], options);
   assert.equal(result.code, code, `${result.stderr}${result.stdout}`);
-  const last = result.stdout.trimEnd().split("\n").at(-1) ?? "";
-  return v.parse(document, JSON.parse(last));
+  return restoreDocument(result.stdout);
+}
+
+/** The document that --json ends with. */
+export function restoreDocument(stdout: string): RestoreDocument {
+  return v.parse(document, JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""));
 }
 
 /** Files by path (one byte a character): content and modification time in milliseconds. */
