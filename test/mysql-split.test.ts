@@ -133,6 +133,44 @@ test("what is no whole dump is refused and leaves the files as they were", async
   );
 });
 
+test("dumps one after another are refused, and what only looks like them is taken", async (t) => {
+  const { split, splitText } = await makeSplitting(t);
+  const [one, other] = [mysqlDump(shop.slice(0, 1)), mysqlDump(shop.slice(2))];
+  const between = one.indexOf("\n--\n-- Dumping data");
+  for (const dumps of [
+    one + other,
+    one +
+      other.replace(
+        "-- MySQL dump 10.13",
+        "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19",
+      ),
+    one + other.slice(other.indexOf("-- MySQL")) + other,
+    // The first one was cut off: between tables, and amid rows.
+    one.slice(0, between) + other,
+    one.slice(0, between + 500) + other,
+  ]) {
+    const { code, stderr } = await split(["--replace"], { input: dumps });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /expected one dump, found another one behind it\n.*hint: .*--databases/);
+  }
+  const title =
+    "-- Host: localhost    Database: shop\n-- ------------------------------------------------------";
+  const alike = `DELIMITER ;;
+CREATE PROCEDURE p() begin
+-- Dump completed
+-- MySQL dump 10.13
+--
+${title}
+LOCK TABLES t WRITE;
+end ;;
+DELIMITER ;
+`;
+  const rows = [
+    "1,'\\n-- Dump completed\\n-- MySQL dump 10.13\\n--\\n-- Host: ; LOCK TABLES `t` WRITE;'",
+  ];
+  await splitText(mysqlDump([{ name: "t", rows, after: alike }, ...shop.slice(2)]));
+});
+
 test("a directory that holds anything else is refused before anything is made there", async (t) => {
   const { to, root, splitText, split } = await makeSplitting(t);
   const dump = mysqlDump(shop.slice(0, 1));

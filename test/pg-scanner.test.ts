@@ -392,7 +392,31 @@ test("a dump that was cut off anywhere is none", () => {
   }
   const cluster = `--\n-- PostgreSQL database cluster dump\n--\n\n${whole}`;
   assert.throws(() => scanned(Buffer.from(cluster)), /of pg_dumpall, .* cut off/);
-  assert.throws(() => scanned(Buffer.from(`${whole}${head.text}`)), /cut off/);
+});
+
+/** As pg_dumpall writes it, of databases. */
+function clusterOf(...dumps: readonly string[]): string {
+  const title = "PostgreSQL database cluster dump";
+  return `--\n-- ${title}\n--\n\n${dumps.join("\\connect a\n\n")}--\n-- ${title} complete\n--\n\n`;
+}
+
+test("dumps one after another are refused, but for those of pg_dumpall", () => {
+  for (const dumps of [
+    whole + whole,
+    head.text + whole,
+    whole + head.text,
+    whole + clusterOf(whole),
+    clusterOf(whole) + whole,
+    clusterOf() + clusterOf(whole),
+  ])
+    assert.throws(() => scanned(Buffer.from(dumps)), /expected one dump, found another one/);
+  scanned(Buffer.from(clusterOf(whole, whole)));
+  // In rows and in bodies, such a line is none.
+  const title =
+    "--\n-- PostgreSQL database dump complete\n--\n\n--\n-- PostgreSQL database dump\n--\n";
+  const rows = `${entry("t", "TABLE DATA", "public")}COPY public.t FROM stdin;\n${title}\\.\n\n`;
+  const body = `${entry("f()", "FUNCTION", "public")}CREATE FUNCTION public.f() AS $_$\n${title}$_$;\n\n`;
+  scanned(Buffer.from(`${head.text}${rows}${body}${tail.text}`));
 });
 
 test("other formats are refused, with what to do", () => {

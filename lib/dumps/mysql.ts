@@ -16,6 +16,9 @@ const dataEnds = Buffer.from("\nUNLOCK TABLES;\n");
  */
 const dataMayEnd = Buffer.from("K TABLE");
 const before = dataEnds.indexOf(dataMayEnd);
+/** Of another dump: rows of the same one end before. It holds what is looked for among them. */
+const dataBegins = Buffer.from("\nLOCK TABLES ");
+const beforeBegins = dataBegins.indexOf(dataMayEnd);
 const tails = [
   "\nSET @@SESSION.SQL_LOG_BIN = @MYSQLDUMP_TEMP_LOG_BIN;",
   "\n/*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;",
@@ -34,6 +37,7 @@ const nothingMore =
 export class MysqlScanner implements DumpScanner {
   #kind: DumpKind | undefined;
   #isComplete = false;
+  #hasOrigin = false;
   #database: string | undefined;
   /** The section that the bytes are of. */
   #section: Section = { kind: "head" };
@@ -72,9 +76,8 @@ export class MysqlScanner implements DumpScanner {
         : bytes.indexOf(bodyEnds, at);
       if (found < at || found >= limit) return limit;
       const mark = isRows ? dataEnds : bodyEnds;
-      const end = found + mark.length;
-      if (end > bytes.length || bytes.compare(mark, 0, mark.length, found, end) !== 0)
-        return found + 1;
+      if (isRows && isAt(bytes, dataBegins, found + before - beforeBegins)) throw severalDumps();
+      if (!isAt(bytes, mark, found)) return found + 1;
       this.#inside = undefined;
       // The end of the line stays, for what is looked for next begins with it.
       const behind = found + mark.length - 1;
@@ -99,6 +102,10 @@ export class MysqlScanner implements DumpScanner {
   #takeTitle(bytes: Buffer, at: number, starts: SectionStart[]): number {
     const behind = at + heading.length;
     const text = bytes.toString("utf8", behind, Math.min(behind + lookahead, bytes.length));
+    if (origin.test(text)) {
+      if (this.#hasOrigin) throw severalDumps();
+      this.#hasOrigin = true;
+    }
     const section = sectionOfTitle(text, this.#database);
     if (section !== undefined) {
       if (section.kind === "database") this.#database = section.database;
@@ -106,8 +113,10 @@ export class MysqlScanner implements DumpScanner {
       if (
         section.kind === "data" &&
         /^(?!INSERT|REPLACE)[^]*?\nLOCK TABLES [^\n]*/.test(rowless(text))
-      )
+      ) {
         this.#inside = "rows";
+        return bytes.indexOf(dataBegins, behind) + dataBegins.length;
+      }
     }
     return behind - 1;
   }
@@ -136,6 +145,20 @@ export class MysqlScanner implements DumpScanner {
       version: /(?:Distrib |^[\d.]+-)([^\s,]+)/.exec(version)?.[1],
     };
   }
+}
+
+/** What a dump says of itself below its first line. */
+const origin = /^Host: [^\n]* {4}Database: [^\n]*\n-- -{20}/;
+
+function severalDumps(): Failure {
+  return usage("expected one dump, found another one behind it", {
+    hint: "give each a directory of its own, or dump several databases together: --databases of the dump program, or several names behind --dump; and look whether one of them was cut off",
+  });
+}
+
+function isAt(bytes: Buffer, mark: Buffer, at: number): boolean {
+  const end = at + mark.length;
+  return end <= bytes.length && bytes.compare(mark, 0, mark.length, at, end) === 0;
 }
 
 const howEnded = "look for what stopped the dump program, and run it again";

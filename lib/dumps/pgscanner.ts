@@ -1,4 +1,4 @@
-import { failed } from "../errors.ts";
+import { failed, usage } from "../errors.ts";
 import { unknownDump } from "./pgformats.ts";
 import { readHeading } from "./pgheading.ts";
 import { lexerLooksAhead, PgLexer } from "./pglexer.ts";
@@ -21,6 +21,7 @@ export class PgScanner implements DumpScanner {
   #program: "pg_dump" | "pg_dumpall" | undefined;
   #version: string | undefined;
   #isComplete = false;
+  #hasTitle = false;
   /** Of the session that has not ended: \restrict begins one, and \unrestrict ends it. */
   #session: string | undefined;
 
@@ -64,6 +65,7 @@ export class PgScanner implements DumpScanner {
         const read = readHeading(text);
         if (read === undefined) return { section: this.#remark(text), length: 0 };
         const { heading, length } = read;
+        if (heading.kind === "title") this.#expectOne(heading.text);
         this.#isComplete = heading.kind === "title" && this.#completes(heading.text);
         const statement = (): string => text.toString("utf8", length, length + 4096);
         return { section: this.#sections.beginAt(heading, statement), length };
@@ -78,6 +80,17 @@ export class PgScanner implements DumpScanner {
           length: 0,
         };
     }
+  }
+
+  /** Throws usage() for the title of another dump; one of pg_dumpall holds several of pg_dump. */
+  #expectOne(title: string): void {
+    if (title !== database && title !== cluster) return;
+    const isOwn = title === (this.#program === "pg_dump" ? database : cluster);
+    if (this.#isComplete || (isOwn && this.#hasTitle))
+      throw usage("expected one dump, found another one behind it", {
+        hint: "give each a directory of its own, or dump all databases together: --all-databases; and look whether one of them was cut off",
+      });
+    if (isOwn) this.#hasTitle = true;
   }
 
   #remark(text: Buffer): Section | undefined {
