@@ -1,6 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import path from "node:path";
-import { failed } from "../errors.ts";
+import { failed, usage } from "../errors.ts";
 import { runGroup } from "../process/group.ts";
 import {
   checkOptions,
@@ -77,10 +77,32 @@ export async function mysqlDumpCommand(
   world: DumpWorld,
 ): Promise<{ readonly words: readonly string[]; readonly env: Readonly<Record<string, string>> }> {
   checkOptions(dump.more, refusedOptions, valuedLetters);
+  expectOptions(dump.more);
   const env = dumpEnvironment(world.env, passedOn);
   const program = dump.program ?? (await findProgram(env));
   const isMariadb = await asksMariadb(program, env, world.signal);
   return { words: dumpWords(program, dump, isMariadb, world.cwd), env };
+}
+
+/** Long options of mysqldump or mariadb-dump whose value is often the next word. */
+const valuedNames =
+  /^--(?:bind-address|character-sets-dir|compatible|default-(?:auth|character-set)|(?:fields|lines)-[a-z-]+-by|host|ignore-(?:database|error|table(?:-data)?)|log-error|max-allowed-packet|net-buffer-length|plugin-dir|port|protocol|server-public-key-path|socket|ssl-[a-z]+|tls-[a-z]+|user|where)$/;
+
+/** Throws usage() for a word that the dump program would take for a database, and the databases for its tables. */
+function expectOptions(more: readonly string[]): void {
+  for (const [at, word] of more.entries()) {
+    if (word.startsWith("-") && word !== "-" && word !== "--") continue;
+    if (word !== "--" && takesNext(more[at - 1] ?? "")) continue;
+    throw usage("expected options of the dump program behind --, found a word that is none", {
+      hint: "databases are named behind --dump; join an option and its value: --OPTION=VALUE",
+    });
+  }
+}
+
+/** Whether the value of an option is in the next word. */
+function takesNext(option: string): boolean {
+  if (option.startsWith("--")) return valuedNames.test(option.replaceAll("_", "-"));
+  return /^-[^hpPrSTuw#]*[hPSuw]$/.test(option);
 }
 
 /** The arguments of the dump program, itself among them. */

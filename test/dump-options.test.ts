@@ -6,7 +6,7 @@ import { Failure } from "../lib/errors.ts";
 import { compiled, run } from "./helpers/command.ts";
 import { exporter } from "./helpers/splitting.ts";
 
-/* What is typed where a password may be: none gets into arguments of a dump program, or into a message. */
+/* What is typed for a dump program: no password gets into its arguments, or into a message, and no word for a database. */
 
 const secret = "Never-show-this-4711";
 // No program of this name is there: what is let through ends with another error.
@@ -49,6 +49,28 @@ test("short options that stand together are taken apart, as the dump programs do
     assert.match(await mysql(word), /no-such-program: expected a program/);
   assert.match(await pg("a", "-vFc"), /found -F$/);
   assert.match(await pg("a", "-vf", "file"), /found -f$/);
+});
+
+test("a word behind -- that is no option is not taken for a database", async () => {
+  const refused = "expected options of the dump program behind --, found a word that is none";
+  for (const words of [
+    [secret],
+    ["--no-tablespaces", secret],
+    ["-v", secret],
+    ["--host=h", secret],
+    ["-hh", secret],
+    ["-h", "h", secret],
+    ["--", secret],
+    ["--tables", secret],
+    [""],
+  ])
+    assert.equal(await mysql(...words), refused, words.join(" "));
+  for (const words of [
+    ["-h", "h", "-vP", "3306", "-S", "/s", "-uroot"],
+    ["--host", "h", "--ignore_table", "a.b", "--ssl-ca", "f", "--where", "id > 1"],
+    ["--no-tablespaces", "--ignore-table=a.b"],
+  ])
+    assert.match(await mysql(...words), /no-such-program: expected a program/, words.join(" "));
 });
 
 test("a connection string holds no secret of any kind", async () => {
