@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { execa } from "execa";
@@ -122,4 +122,23 @@ test("a deleted file whose name is a directory by now fails alone, and others li
   // Another place has room for it.
   const alone = ["home", "y/z", "--include-deleted", "--to", path.join(box.root, "other")];
   assert.equal((await restoreJson(box, alone)).restored.files, 1);
+});
+
+test("what a killed restore left goes, also where all files are in place already", async (t) => {
+  const settings = { default: { destination: "secret:data" }, history: { kind: "dir" } };
+  const box = await makeBackup(t, newRclone, settings, { a: "1" });
+  await box.expect(0);
+  const out = path.join(box.root, "out");
+  await box.trace();
+  await restoreJson(box, ["home", "--to", out]);
+  const [copy] = callsOf(await box.calls(), "copy");
+  const files = copy?.find((argument) => argument.includes("/.rclone-restore-")) ?? "";
+  const staging = path.dirname(files);
+  for (const left of ["files", "parts", "bulk-7"]) {
+    await mkdir(path.join(staging, left), { recursive: true });
+    await writeFile(path.join(staging, left, "left"), "plain text");
+  }
+  const again = await restoreJson(box, ["home", "--to", out]);
+  assert.deepEqual([again.restored.files, again.already_there.files], [0, 1]);
+  assert.deepEqual(await readdir(out), ["a"]);
 });

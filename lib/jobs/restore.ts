@@ -5,7 +5,7 @@ import type { Pages } from "../manifest/pages.ts";
 import { placeKey } from "../rclone/resolve.ts";
 import type { PlannedFile } from "../restore/plan.ts";
 import { PlanSpool } from "../restore/spool.ts";
-import { openStaging } from "../restore/staging.ts";
+import { hasStaging, openStaging } from "../restore/staging.ts";
 import { Tally } from "../restore/tally.ts";
 import { examineLocal, isEmpty, restoreToLocal } from "../restore/tolocal.ts";
 import { examineRemote, restoreToRemote } from "../restore/toremote.ts";
@@ -125,10 +125,11 @@ async function toLocal(given: Restoration, work: RestoreWork): Promise<PlanSpool
     await options.onPlan(todo.read());
     return todo;
   }
-  if (todo.files === 0) return todo;
+  const key = placeKey(session.destinationPlace);
+  // What a killed run left is removed, also where nothing else is left to do.
+  if (todo.files === 0 && !(target.exists && hasStaging(target.root, key))) return todo;
   const root = await makeRoot(target.root);
   await warnOfSpace(session, root, todo.bytes);
-  const { destinationPlace } = session;
   // Two restores of one backup into one directory would take each other's files.
   const own = await acquireLock(await stagingLock(session, root), {
     mode: "exclusive",
@@ -137,9 +138,9 @@ async function toLocal(given: Restoration, work: RestoreWork): Promise<PlanSpool
     now: session.world.now,
   });
   try {
-    const staging = await openStaging(root, placeKey(destinationPlace));
+    const staging = await openStaging(root, key);
     const kept = work.tally.failureCount;
-    await restoreToLocal(work, todo, root, staging);
+    if (todo.files > 0) await restoreToLocal(work, todo, root, staging);
     await staging.remove(work.tally.failureCount > kept);
   } finally {
     await own.release();

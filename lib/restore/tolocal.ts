@@ -146,7 +146,7 @@ async function copyMany(
     copies.map(({ source, list, apart, timed }, index) => ({
       ...{ source, timed, fresh: staging.fresh },
       list: whole && !apart ? undefined : list,
-      destination: apart ? join(staging.directory, `bulk-${index}`) : staging.files,
+      destination: apart ? staging.bulk(index) : staging.files,
     })),
     todo,
   );
@@ -159,7 +159,7 @@ async function copyMany(
     for (const planned of page) {
       const source = work.bulk(planned);
       const index = source === undefined ? -1 : lists.indexOf(source, planned);
-      const from = isApart(planned) ? systemPath(join(staging.directory, `bulk-${index}`)) : into;
+      const from = isApart(planned) ? systemPath(staging.bulk(index)) : into;
       if (source !== undefined && arrived(planned, from, into, bad(index, planned)))
         staged.write(stagedFile(planned, isChecked(work, planned)));
       else {
@@ -170,8 +170,7 @@ async function copyMany(
     }
   }
   byHand.close();
-  for (const index of copies.keys())
-    rmSync(join(staging.directory, `bulk-${index}`), { recursive: true, force: true });
+  for (const index of copies.keys()) rmSync(staging.bulk(index), { recursive: true, force: true });
   return byHand;
 }
 
