@@ -32,7 +32,7 @@ async function names({ listed }: Commands): Promise<string[]> {
 test("a directory in the place of a deleted file holds up that file alone", async (t) => {
   const { world } = await turned(t);
   // One that holds no file goes.
-  await mkdir(path.join(world.box.store, "data", "y", "empty"), { recursive: true });
+  await mkdir(path.join(world.box.store, "plain", "data", "y", "empty"), { recursive: true });
   const args = ["--yes", "--deleted-since", "1 hour ago", "home"];
   const { stdout, stderr } = await world.expect(3, "recover", args);
   assert.match(stdout, /done for 2 of 3 files/);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { execa } from "execa";
@@ -59,16 +59,17 @@ test("each time of --list, given back as --as-of, means that version", async (t)
     default: { destination: "secret:data" },
     history: { kind: "dir" },
   });
+  await box.write({ same: "same", "same too": "same" });
   for (const content of ["one", "second", "the third"]) {
     await writeFile(path.join(box.source, "file"), content);
     await box.expect(0);
   }
-  const { stdout } = await runRestore(box, ["home", "--list"]);
+  const { stdout } = await runRestore(box, ["home", "--list", "file"]);
   const listed = stdout.trimEnd().split("\n");
   assert.equal(listed.length, 3, stdout);
   for (const line of listed) {
     const [, time = "", size = ""] = /^(\S+ \S+ \S+) .* (\d+) file$/.exec(line) ?? [];
-    const again = await runRestore(box, ["home", "--list", "--as-of", time]);
+    const again = await runRestore(box, ["home", "--list", "file", "--as-of", time]);
     assert.match(again.stdout, new RegExp(` ${size} file\n$`), `${time}\n${stdout}`);
   }
 });
