@@ -209,6 +209,21 @@ test("what fails is told, and another run does it; --resume --yes leaves it so",
   ]);
 });
 
+test("a roll-back that finds nothing to change pauses the backup, too", async (t) => {
+  const world = await historyWorld(t, { kind: "plain" });
+  await world.past(10, async () => world.write("a", "good"));
+  world.present();
+  await world.write("a", "ENCRYPTED");
+  const asOf = ["--as-of", new Date(ago(5)).toISOString(), "home"];
+  assert.match((await world.expect(0, "recover", ["-n", ...asOf])).stdout, /^nothing to do/);
+  await world.expect(2, "recover", ["--resume", "home"]);
+  const { stdout, stderr } = await world.expect(0, "recover", asOf);
+  assert.match(stdout, /^nothing to do/);
+  assert.match(stderr, /backups of home are paused until rclone-recover --resume home/);
+  await world.expect(75, "rclone-backup", ["home"]);
+  await world.expect(0, "recover", ["--resume", "home"]);
+});
+
 test("wishes that can't be meant are refused", async (t) => {
   const world = await historyWorld(t);
   await world.past(5, async () => world.write("a", "a"));

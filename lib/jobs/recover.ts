@@ -51,15 +51,19 @@ async function recoverFrom(history: OpenHistory, options: RecoverOptions): Promi
   judgeSeen(history, wish, seen);
   const result = { name: backup.name, outcome: "done", dryRun, plan, done: 0 } as const;
   const nothing = plan.undelete + plan.restore + plan.hide === 0;
-  if (dryRun || (nothing && earlier?.complete !== false))
-    return { ...result, failures: [], paused: begun !== undefined };
+  // What is current now is older than that, whatever the clocks say; what is put there is not.
+  const start = earlier?.since ?? new Date(seen.newest + 1).toISOString();
+  const paused = asOf === undefined ? undefined : { since: start, asOf, complete: false };
+  if (dryRun || (nothing && earlier?.complete !== false)) {
+    // The backup is as it was then, but the source may not be: the next run would store that.
+    const pauses = !dryRun && paused !== undefined && earlier === undefined;
+    if (pauses) await writePaused(files.paused, { ...paused, complete: true });
+    return { ...result, failures: [], paused: pauses || begun !== undefined };
+  }
   if (!nothing && !(await options.confirm(plan)))
     throw refused("expected yes, found another answer: nothing was changed", {
       hint: "--yes goes on without asking; -n only shows what would be done",
     });
-  // What is current now is older than that, whatever the clocks say; what is put there is not.
-  const start = earlier?.since ?? new Date(seen.newest + 1).toISOString();
-  const paused = asOf === undefined ? undefined : { since: start, asOf, complete: false };
   if (paused !== undefined) await writePaused(files.paused, paused);
   await distrustManifest(files);
   const sofar: CarriedOut = { done: 0, failures: [] };
