@@ -1,6 +1,7 @@
 import { unchanged, type Entry } from "../manifest/entry.ts";
 import { merge, type Pages } from "../manifest/pages.ts";
 import { Counter, type Count } from "../units/count.ts";
+import type { RawPath } from "../units/rawpath.ts";
 
 /** What a sync would do, counted before anything is done. */
 export interface SyncPlan {
@@ -23,8 +24,15 @@ export interface SyncPlan {
 
 export const archiveName = "special-files.tar.gz";
 
-/** Counts what differs between what the destination holds and what the source holds now. */
-export async function countChanges(held: Pages<Entry>, source: Pages<Entry>): Promise<SyncPlan> {
+/**
+ * Counts what differs between what the destination holds and what the source holds now. `onChange` gets
+ * the files that come or go, in the order of their paths.
+ */
+export async function countChanges(
+  held: Pages<Entry>,
+  source: Pages<Entry>,
+  onChange?: (path: RawPath, kind: "add" | "delete") => void,
+): Promise<SyncPlan> {
   const listed = new Counter();
   const before = new Counter();
   const adds = new Counter();
@@ -41,9 +49,14 @@ export async function countChanges(held: Pages<Entry>, source: Pages<Entry>): Pr
       if (now !== undefined) {
         listed.add(now.size);
         if (now.path === archiveName) archive = 1;
-        if (old === undefined) adds.add(now.size);
-        else if (!unchanged(old, now)) changed.add(now.size);
-      } else if (old !== undefined) deletes.add(old.size);
+        if (old === undefined) {
+          adds.add(now.size);
+          onChange?.(now.path, "add");
+        } else if (!unchanged(old, now)) changed.add(now.size);
+      } else if (old !== undefined) {
+        deletes.add(old.size);
+        onChange?.(old.path, "delete");
+      }
     }
   }
   return {

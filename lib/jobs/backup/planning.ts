@@ -10,6 +10,7 @@ import {
 import { changes, formatChange, readChanges, type Change } from "../../manifest/changes.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { readManifest } from "../../manifest/manifest.ts";
+import { Obstacles, obstacles, type Obstacle } from "../../manifest/obstacles.ts";
 import { pairs } from "../../manifest/outcome.ts";
 import { merge, noPages, type Pages } from "../../manifest/pages.ts";
 import { unchanged, type Entry } from "../../manifest/entry.ts";
@@ -29,6 +30,8 @@ import { comparisonOf, lastKnown } from "./comparing.ts";
 export interface Planned {
   readonly plan: SyncPlan;
   readonly changes: () => Pages<Change>;
+  /** Files that are deleted and in the way of others that come; unsorted. */
+  readonly inTheWay: () => Pages<Obstacle>;
   /** What the destination is known to hold; nothing where that is not known. */
   readonly held: () => Pages<Entry>;
   /** Whether rclone compares nothing but sizes between the ends; undefined where it was not asked. */
@@ -40,11 +43,14 @@ export interface Planned {
 /** Counts against the manifest: no look at the destination is needed. */
 export async function planByManifest(run: Run, listing: Listing): Promise<Planned> {
   const held = (): Pages<Entry> => readManifest(run.files.manifest);
-  return {
-    plan: await countChanges(held(), readListing(listing.file)),
-    changes: () => changes(held(), readListing(listing.file)),
-    held,
-  };
+  const changed = (): Pages<Change> => changes(held(), readListing(listing.file));
+  const seen = new Obstacles();
+  let any = false;
+  const plan = await countChanges(held(), readListing(listing.file), (path, kind) => {
+    any ||= seen.see({ path, kind }).length > 0;
+  });
+  // Nearly no run has any: then nothing is read again for them.
+  return { plan, changes: changed, inTheWay: any ? () => obstacles(changed()) : noPages, held };
 }
 
 /**
@@ -66,6 +72,7 @@ export function planUnchanged(run: Run, known: Count): Planned {
       complete: true,
     },
     changes: noPages,
+    inTheWay: noPages,
     held: () => readManifest(run.files.manifest),
   };
 }
@@ -75,7 +82,7 @@ export function keepAll(planned: Planned): Planned {
   async function* kept(): Pages<Change> {
     for await (const page of planned.changes()) yield page.filter(({ kind }) => kind !== "delete");
   }
-  return { ...planned, plan: withoutDeletes(planned.plan), changes: kept };
+  return { ...planned, plan: withoutDeletes(planned.plan), changes: kept, inTheWay: noPages };
 }
 
 /** Plans for a destination that holds nothing. */
@@ -83,6 +90,7 @@ export async function planForEmpty(listing: Listing): Promise<Planned> {
   return {
     plan: await countChanges(noPages(), readListing(listing.file)),
     changes: () => changes(noPages(), readListing(listing.file)),
+    inTheWay: noPages,
     held: noPages,
   };
 }
@@ -156,7 +164,8 @@ export async function planByDryRun(
     deletes: deletes.count,
     archive,
   });
-  return { plan, changes: () => readChanges(sorted), held: noPages, sizesOnly, ...blind };
+  const told = { changes: () => readChanges(sorted), held: noPages, ...blind };
+  return { plan, ...told, inTheWay: () => obstacles(told.changes()), sizesOnly };
 }
 
 /**

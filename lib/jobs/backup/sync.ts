@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type { Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
+import type { Obstacle } from "../../manifest/obstacles.ts";
 import type { FileEvent } from "../../manifest/outcome.ts";
 import type { Pages } from "../../manifest/pages.ts";
 import { linePages } from "../../manifest/textpages.ts";
@@ -20,6 +21,7 @@ import {
   type RawPath,
 } from "../../units/rawpath.ts";
 import type { FileFailure } from "../result.ts";
+import { clearEmpty, clearTheWay } from "./clearway.ts";
 import type { Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
 
@@ -46,7 +48,13 @@ export interface SyncOutcome {
 
 /** What one call of rclone is to bring to the destination. */
 export type SyncWork =
-  | { readonly filterFile: string; readonly maxDelete: number | undefined }
+  | {
+      readonly filterFile: string;
+      /** The most deletions, those out of the way included. */
+      readonly maxDelete: number;
+      /** What is deleted before all else: see Planned. */
+      readonly inTheWay: () => Pages<Obstacle>;
+    }
   /** Exactly the files of a list, whatever the destination seems to hold. */
   | { readonly filesFrom: string };
 
@@ -108,11 +116,25 @@ export async function sync(
       failures.set(object, record.message);
     if (event !== "failed") failures.delete(object);
   };
+  const cleared =
+    "filesFrom" in work
+      ? 0
+      : await clearTheWay(run, work.inTheWay(), backupDir, (object, size) =>
+          tell(object, "deleted", size),
+        );
   const { code, lastError } = await runRclone(session.rclone, {
     args:
       "filesFrom" in work
         ? againArgs({ ...ends, ...work }, session.tuning)
-        : syncArgs({ ...ends, ...work, dryRun: false }, session.tuning),
+        : syncArgs(
+            {
+              ...ends,
+              filterFile: work.filterFile,
+              maxDelete: Math.max(work.maxDelete - cleared, 0),
+              dryRun: false,
+            },
+            session.tuning,
+          ),
     signal: session.world.signal,
     onLog,
   });
@@ -125,15 +147,17 @@ export async function sync(
   const sorted = `${spool.file}.sorted`;
   await sortFile(spool.file, sorted, scratch, { signal: session.world.signal });
   const counts = await countEvents(readEvents(sorted));
+  const failed = [...failures].map(([text, reason]) => ({
+    path: spelled.get(text) ?? rawFromText(text),
+    reason,
+  }));
+  await clearEmpty(run, failed);
   return {
     code,
     atLimit: code === fatal && limited,
     lastError,
     stats,
-    failures: [...failures].map(([text, reason]) => ({
-      path: spelled.get(text) ?? rawFromText(text),
-      reason,
-    })),
+    failures: failed,
     failureCount: counts.failed,
     deletesSuppressed: suppressed,
     copied: { files: counts.copied, bytes: stats?.bytes ?? 0 },
@@ -146,10 +170,10 @@ export async function sync(
 
 /**
  * The file that a line is about. Since 1.63 rclone uploads under a temporary name, by which it calls
- * an upload that turned out wrong.
+ * an upload that turned out wrong, or that something else is in the way of.
  */
 function fileOf({ object, message }: LogRecord): string | undefined {
-  return message.startsWith("corrupted on transfer")
+  return /^(corrupted on transfer|partial file rename failed)/.test(message)
     ? object?.replace(/\.[0-9a-z]{8}\.partial$/, "")
     : object;
 }

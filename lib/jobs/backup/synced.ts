@@ -15,7 +15,7 @@ import { forgetting } from "../verify/forget.ts";
 import { deletionsFor } from "./history.ts";
 import type { Run } from "./run.ts";
 import { surveyAgain, type Survey } from "./survey.ts";
-import { sync, type SyncOutcome } from "./sync.ts";
+import { sync, type SyncOutcome, type SyncWork } from "./sync.ts";
 import { lastKnown } from "./comparing.ts";
 import { uploadUnseen } from "./unseen.ts";
 
@@ -63,7 +63,7 @@ export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> 
   const { plan, held } = planned.planned;
   // What is missing from an incomplete listing may exist: nothing is to be deleted for it.
   const limit = deletionsFor(run, planned, planned.listing.complete ? plan.deletes.files : 0);
-  const work = { filterFile: planned.filterFile, maxDelete: limit };
+  const work = workOf(planned, limit);
   const first = await sync(run, "first", work, planned.listing, held);
   const syncs = await withUnseen(
     run,
@@ -101,6 +101,10 @@ export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> 
   };
 }
 
+function workOf({ filterFile, planned }: Survey, maxDelete: number): SyncWork {
+  return { filterFile, maxDelete, inTheWay: planned.inTheWay };
+}
+
 /** After a sync that looked at all files: uploads those too in which rclone saw no change. */
 async function withUnseen(run: Run, planned: Survey, syncs: Syncs): Promise<Syncs> {
   const { done, seen, failure } = syncs;
@@ -133,7 +137,7 @@ async function syncRecounted(run: Run, planned: Survey, first: SyncOutcome): Pro
     const second = await sync(
       run,
       "recounted",
-      { filterFile: again.filterFile, maxDelete: deletionsFor(run, again, files) },
+      workOf(again, deletionsFor(run, again, files)),
       again.listing,
       planned.planned.held,
     );

@@ -70,8 +70,11 @@ export async function copyBack(
   return second.isSure ? new Map() : reasons(second, "copy", await missing(left));
 }
 
-/** An empty directory that has the name of a file to come; what holds a file stays. */
-async function removeEmpty(context: DirContext, name: RawPath): Promise<void> {
+/** Removes an empty directory that has the name of a file to come; one that holds a file stays. */
+export async function removeEmpty(
+  context: Pick<DirContext, "rclone" | "destination" | "tuning" | "signal">,
+  name: RawPath,
+): Promise<void> {
   // An argument holds text only.
   if (!isUtf8(name)) return;
   // Where there is no such directory, that is an error that says nothing.

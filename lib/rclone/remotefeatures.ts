@@ -1,0 +1,39 @@
+import type { Tuning } from "./argv.ts";
+import { featuresArgs } from "./files.ts";
+import { runRclone, type Rclone } from "./run.ts";
+
+/** What rclone says a remote can do. */
+export interface RemoteFeatures {
+  /** By rclone's names, such as `Move` and `BucketBased`. */
+  readonly can: Readonly<Record<string, unknown>>;
+}
+
+/** Asks rclone what a remote can do; a text where it doesn't tell, why. */
+export async function remoteFeatures(
+  rclone: Rclone,
+  location: string,
+  tuning: Tuning,
+  signal: AbortSignal | undefined,
+): Promise<RemoteFeatures | string> {
+  const lines: string[] = [];
+  const { code, lastError } = await runRclone(rclone, {
+    args: featuresArgs(location, tuning),
+    signal,
+    onLine: (line) => lines.push(line),
+  });
+  const told = code === 0 ? parse(lines.join("\n")) : undefined;
+  return told ?? `exit code ${code}: ${lastError ?? "no features"}`;
+}
+
+function parse(text: string): RemoteFeatures | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null || !("Features" in value)) return undefined;
+  const { Features: features } = value;
+  if (typeof features !== "object" || features === null) return undefined;
+  return { can: { ...features } };
+}
