@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { execa } from "execa";
 import { callsOf, makeBackup } from "./helpers/backups.ts";
+import { start } from "./helpers/command.ts";
 import { newRclone, rclones } from "./helpers/rclones.ts";
 import {
   evolve,
@@ -12,6 +13,7 @@ import {
   readTree,
   restoreJson,
   runRestore,
+  writeAt,
   type Tree,
 } from "./helpers/restoring.ts";
 
@@ -72,6 +74,37 @@ test("each time of --list, given back as --as-of, means that version", async (t)
     const again = await runRestore(box, ["home", "--list", "file", "--as-of", time]);
     assert.match(again.stdout, new RegExp(` ${size} file\n$`), `${time}\n${stdout}`);
   }
+});
+
+test("a remote that keeps no times is restored to, and that is told", async (t) => {
+  const box = await makeBackup(t, newRclone, {
+    default: { destination: "secret:data" },
+    history: { kind: "dir" },
+  });
+  for (const name of ["a", "dir/b"])
+    await writeAt(box.source, name, `content of ${name}`, Date.UTC(2026, 0, 31));
+  await box.expect(0);
+  const served = path.join(box.root, "served");
+  await mkdir(served);
+  const server = start(newRclone.path, ["serve", "webdav", "--addr", "127.0.0.1:0", served], {
+    env: box.env,
+  });
+  box.defer(async () => {
+    server.killGroup("SIGKILL");
+    await server.done;
+  });
+  const [, url = ""] = await server.waitFor(/(http:\/\/127\.0\.0\.1:\d+\/)/);
+  await appendFile(box.rcloneConf, `\n[dav]\ntype = webdav\nurl = ${url}\nvendor = other\n`);
+  const to = ["home", "--to", "dav:there"];
+  const first = await runRestore(box, to);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /^restored 2 files .*\nunverified .*: 2 files/);
+  assert.match(first.stderr, /^rclone-restore: warning: the target keeps no modification times/);
+  const again = await restoreJson(box, to);
+  assert.deepEqual([again.restored.files, again.already_there.files], [0, 2]);
+  // Its size alone makes no file the one that was asked for.
+  const anew = await restoreJson(box, [...to, "--overwrite"]);
+  assert.deepEqual([anew.restored.files, anew.failure_count], [2, 0]);
 });
 
 test("a time just below a millisecond is the same time", async (t) => {

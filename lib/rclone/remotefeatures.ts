@@ -6,7 +6,12 @@ import { runRclone, type Rclone } from "./run.ts";
 export interface RemoteFeatures {
   /** By rclone's names, such as `Move` and `BucketBased`. */
   readonly can: Readonly<Record<string, unknown>>;
+  /** Whether files keep the modification times they are given; else their times are those of the upload. */
+  readonly keepsTimes: boolean;
 }
+
+/** Where a remote keeps none, rclone calls its precision a hundred years, in nanoseconds. */
+const noTimes = 1e18;
 
 /** Asks rclone what a remote can do; a text where it doesn't tell, why. */
 export async function remoteFeatures(
@@ -35,5 +40,6 @@ function parse(text: string): RemoteFeatures | undefined {
   if (typeof value !== "object" || value === null || !("Features" in value)) return undefined;
   const { Features: features } = value;
   if (typeof features !== "object" || features === null) return undefined;
-  return { can: { ...features } };
+  const keepsTimes = !("Precision" in value) || Number(value.Precision) < noTimes;
+  return { can: { ...features }, keepsTimes };
 }

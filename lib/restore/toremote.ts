@@ -5,6 +5,7 @@ import { readListing } from "../manifest/listingfile.ts";
 import { merge, noPages, type Pages } from "../manifest/pages.ts";
 import { LineSpool } from "../process/spool.ts";
 import { listFiles, LocationMissing } from "../rclone/listing.ts";
+import { remoteFeatures } from "../rclone/remotefeatures.ts";
 import type { RawPath } from "../units/rawpath.ts";
 import {
   BulkLists,
@@ -37,6 +38,7 @@ export async function restoreToRemote(
   destination: string,
 ): Promise<void> {
   const { reasons, checked } = await copyAll(work, todo, destination);
+  const same = comparison(work, destination);
   const failed = new Set(work.tally.failures.map(({ path }) => path));
   const found = await listing(work, destination, todo.read(), "found");
   for await (const page of merge(keyed(todo.read()), found)) {
@@ -44,7 +46,7 @@ export async function restoreToRemote(
       if (wanted === undefined || failed.has(wanted.planned.path)) continue;
       const { planned } = wanted;
       const bad = reasonFor(reasons, planned.target);
-      if (bad === undefined && entry !== undefined && same(entry, planned))
+      if (bad === undefined && entry !== undefined && (await same(entry, planned)))
         work.tally.written(planned, checked.has(planned.target) || isBulk(work, planned));
       else
         work.tally.fail(
@@ -82,12 +84,13 @@ export async function examineRemote(work: RestoreWork, destination: string): Pro
   }
   proper.close();
   const there = await listing(work, destination, proper.read(), "there");
+  const same = comparison(work, destination);
   for await (const page of merge(keyed(proper.read()), there)) {
     for (const [wanted, entry] of page) {
       if (wanted === undefined) continue;
       const [planned = wanted.planned] = await withTimes(work, [wanted.planned], () => entry?.size);
       if (entry === undefined) todo.write(planned);
-      else if (same(entry, planned)) work.tally.already.add(planned);
+      else if (await same(entry, planned, !work.overwrite)) work.tally.already.add(planned);
       else if (work.overwrite) todo.write(planned);
       else work.tally.fail(planned.path, alreadyThere);
     }
@@ -208,9 +211,33 @@ async function* keyed(
   for await (const page of plan) yield page.map((planned) => ({ path: planned.target, planned }));
 }
 
-/** Whether an entry of the target's listing has the size and, where both are known, the time of a version. */
-function same(entry: Entry, { version }: PlannedFile): boolean {
-  if (entry.size !== version.size) return false;
-  const { modifiedAt } = version.stored;
-  return modifiedAt === undefined || sameModified(Date.parse(entry.time), modifiedAt);
+/** Whether an entry of the target's listing may be of a version; with `bySize` false, only by its time too. */
+type Comparison = (entry: Entry, planned: PlannedFile, bySize?: boolean) => Promise<boolean>;
+
+/** What the target of a restore said. */
+const keepsTimes = new WeakMap<RestoreWork, Promise<boolean>>();
+
+/**
+ * Compares by size and, where both are known, time. A remote that keeps no times shows those of the
+ * upload: there the size alone has to do, which is told once. It is asked where it matters.
+ */
+function comparison(work: RestoreWork, destination: string): Comparison {
+  const ask = async (): Promise<boolean> => {
+    const { rclone, tuning, signal, events } = work;
+    const told = await remoteFeatures(rclone, destination, tuning, signal);
+    if (typeof told === "string" || told.keepsTimes) return true;
+    events.warn(
+      "the target keeps no modification times: files there have those of their upload, and were compared by size only",
+    );
+    return false;
+  };
+  return async (entry, { version }, bySize = true) => {
+    if (entry.size !== version.size) return false;
+    const { modifiedAt } = version.stored;
+    if (modifiedAt === undefined || sameModified(Date.parse(entry.time), modifiedAt)) return true;
+    if (!bySize) return false;
+    const answer = keepsTimes.get(work) ?? ask();
+    keepsTimes.set(work, answer);
+    return !(await answer);
+  };
 }
