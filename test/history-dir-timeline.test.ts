@@ -260,3 +260,21 @@ test("a run's manifest is read as it was written, and a cut one never taken for 
     await assert.rejects(readAll("outcome"), DamagedManifest, `${length} bytes`);
   }
 });
+
+test("a current file that a cut off run may have left half is told with the size it was to get", () => {
+  const runs = runsUntil(2).map((run, index) => ({ ...run, cut: index === 1 }));
+  const planned = (kind: Told["kind"]): Told => told(1, kind, 5, { planned: true });
+  const meant = (facts: Partial<PathFacts>): number | undefined => {
+    const all = { path: name, current: entry(3), aside: [], told: [], ...facts };
+    return timeline(all, runs)[0]?.meant;
+  };
+  const aside = [{ run: 1, entry: entry(2) }];
+  assert.equal(meant({ told: [planned("add")] }), 5);
+  assert.equal(meant({ told: [planned("change")], aside }), 5);
+  assert.equal(meant({ told: [planned("copy")], aside }), 5);
+  // What was there is there still, or all of it has come.
+  assert.equal(meant({ told: [planned("change")] }), undefined);
+  assert.equal(meant({ told: [planned("copy")] }), undefined);
+  assert.equal(meant({ told: [planned("add")], current: entry(5) }), undefined);
+  assert.equal(meant({ told: [told(1, "add", 5)] }), undefined);
+});

@@ -176,3 +176,34 @@ test("what a killed restore left goes, also where all files are in place already
   assert.deepEqual([again.restored.files, again.already_there.files], [0, 1]);
   assert.deepEqual(await readdir(out), ["a"]);
 });
+
+test("a file that a run was writing when it was cut off is no current version without a word", async (t) => {
+  const settings = {
+    default: { destination: "secret:data" },
+    guards: { max_change: "off" },
+    history: { kind: "dir" },
+  };
+  const box = await makeBackup(t, newRclone, settings, { vm: "good", other: "1" });
+  await box.expect(0);
+  await box.write({ vm: "longer than before", fresh: "new and long" });
+  await box.expect(0);
+  // As the run leaves it when it is killed while it writes right under the final name.
+  const history = ["delete", "secret:data.history", "--include", "000002-*.outcome.gz"];
+  assert.equal((await box.runRclone(history)).code, 0);
+  for (const name of ["vm", "fresh"])
+    assert.equal((await box.runRclone(["rcat", `secret:data/${name}`], { input: "lo" })).code, 0);
+  await rm(path.join(box.state, "backups"), { recursive: true });
+  const out = path.join(box.root, "out");
+  const { code, stderr } = await runRestore(box, ["home", "--to", out]);
+  assert.equal(code, 3, stderr);
+  assert.match(stderr, /run 000002-\S+ was cut off, and no later one has put that right/);
+  const told = /vm: expected the 18 bytes .* found 2: it was cut off; --as-of (\S+) restores/;
+  const before = told.exec(stderr)?.[1] ?? "";
+  assert.match(stderr, /fresh: expected the 12 bytes .* found 2: it was cut off/);
+  assert.deepEqual([...(await readTree(out)).keys()], ["other"]);
+  const old = path.join(box.root, "old");
+  const earlier = await runRestore(box, ["home", "--as-of", before, "--to", old]);
+  assert.equal(earlier.code, 0, earlier.stderr);
+  assert.doesNotMatch(earlier.stderr, /cut off/);
+  assert.equal((await readTree(old)).get("vm")?.content, "good");
+});

@@ -20,6 +20,8 @@ export interface StoredVersion {
   readonly modifiedAt: number | undefined;
   /** Whether the store can't tell `storedAt` better than to within the run that stored it. */
   readonly uncertain?: boolean;
+  /** Of a version that a run was perhaps still writing when it was cut off: the size it was to get. */
+  readonly meant?: number;
   /** Of a marker: the deletion may have been at any time since `storedAt`. */
   readonly doubtful?: boolean;
   /** When it was superseded or deleted, where the store knows that of the version itself. */

@@ -1,6 +1,7 @@
 import { failed } from "../../errors.ts";
 import type { FileHistory } from "../../history/history.ts";
 import type { Pages } from "../../manifest/pages.ts";
+import type { PlannedFile } from "../../restore/plan.ts";
 import type { PlanSpool } from "../../restore/spool.ts";
 import type { Tally } from "../../restore/tally.ts";
 import { readRecord } from "../../state/record.ts";
@@ -29,6 +30,8 @@ interface Seen {
   absent: number;
   /** Runs left them at the destination, by the time that is asked for, and they are not there. */
   lost: number;
+  /** A run that was cut off left perhaps a part of them. */
+  half: number;
 }
 
 /**
@@ -39,7 +42,7 @@ export async function makePlan(given: Planning, plan: PlanSpool, tally: Tally): 
   const { history, options, view } = given;
   const { signal, events } = history.session.world;
   const selection = await makeSelection(options.patterns);
-  const seen: Seen = { earliest: Infinity, current: 0, deleted: 0, absent: 0, lost: 0 };
+  const seen: Seen = { earliest: Infinity, current: 0, deleted: 0, absent: 0, lost: 0, half: 0 };
   const isBelieved = await believesRuns(history);
   const onLost = ({ path, since }: LostFile): void => {
     if (options.asOf !== undefined && (since ?? Infinity) > options.asOf.getTime()) return;
@@ -51,18 +54,45 @@ export async function makePlan(given: Planning, plan: PlanSpool, tally: Tally): 
   const doubts = new Doubts(options);
   for await (const page of doubts.plan(watch(selection.select(histories), seen))) {
     signal.throwIfAborted();
-    for (const planned of page) plan.write(planned);
+    for (const planned of page) {
+      const half = options.allVersions ? undefined : halfText(planned);
+      if (half === undefined) plan.write(planned);
+      else {
+        seen.half += 1;
+        tally.miss(planned.path, half);
+      }
+    }
   }
   plan.close();
   tally.uncertain = doubts.uncertain;
   view.report();
   selection.demand(view.place);
   doubts.tell(events, view.place, "--list shows the versions");
+  await tellCut(given);
   if (seen.lost > 0 && !isBelieved)
     events.warn(
       `${formatFiles(seen.lost)}: left at the destination by backups, and not there; something other than a backup has changed it since the last one`,
     );
   if (plan.files === 0) await tellNothing(given, seen);
+}
+
+/** What is against a file of which a run that was cut off may have written a part only. */
+function halfText({ version: { stored, size, from } }: PlannedFile): string | undefined {
+  if (stored.meant === undefined) return undefined;
+  const before = new Date(from - 1).toISOString();
+  return `expected the ${stored.meant} bytes that the last run was about to store, found ${size}: it was cut off; --as-of ${before} restores what was there before it, --all-versions this too`;
+}
+
+async function tellCut({ history, options }: Planning): Promise<void> {
+  const { signal, events } = history.session.world;
+  const cut = (await history.dir?.cutRuns(signal)) ?? [];
+  const ids = cut
+    .filter(({ time }) => options.asOf === undefined || time <= options.asOf.getTime())
+    .map(({ id }) => id);
+  if (ids.length > 0)
+    events.warn(
+      `run ${ids.join(", ")} was cut off, and no later one has put that right: each file is as it was before that run or after it`,
+    );
 }
 
 /** What was changed by something other than a backup since the last one, runs tell nothing of. */
@@ -86,7 +116,7 @@ async function tellNothing({ history, options, view }: Planning, seen: Seen): Pr
         hint: "see that its disk is mounted and that it is the right remote; --include-deleted restores what older versions there are",
       });
   }
-  if (seen.lost > 0) return;
+  if (seen.lost + seen.half > 0) return;
   if (options.asOf !== undefined && seen.earliest > options.asOf.getTime())
     throw failed(
       `${view.place}: expected files that were stored by ${options.asOf.toISOString()}, found the first of ${new Date(seen.earliest).toISOString()}`,

@@ -13,7 +13,7 @@ import { locate } from "./locate.ts";
 import { lastFull, LostFiles, type LostFile } from "./lost.ts";
 import { removeVersions } from "./remove.ts";
 import { undelete } from "./undelete.ts";
-import { currentId, markerPrefix, timeline } from "./timeline.ts";
+import { currentId, markerPrefix, timeline, type KnownRun } from "./timeline.ts";
 import { readTold, type Known } from "./told.ts";
 import type { Failures } from "./transfer.ts";
 
@@ -34,6 +34,8 @@ export interface DirStore extends Store {
   readonly kind: "dir";
   /** `onLost` is told, after the last page, of each file that runs left there and that is gone without a run. */
   versions(prefix: RawPath, signal?: AbortSignal, onLost?: OnLost): Pages<StoredVersion>;
+  /** The runs that were cut off, and that no later run has closed. */
+  cutRuns(signal?: AbortSignal): Promise<readonly KnownRun[]>;
   /**
    * Makes older versions current and hides names, all as one run with a directory of its own; but
    * for names that `mayChange` denies. Returns the names for which it could not be done, and why: they hold
@@ -139,6 +141,7 @@ export function openDir(options: DirOptions): DirStore {
     now: async () => undefined,
     versions: (prefix, signal, onLost) => list({ path: prefix, exactly: false }, signal, onLost),
     versionsOf,
+    cutRuns: async (signal) => (await learn(signal)).runs.filter(({ cut }) => cut === true),
     open: async (version, range, signal) => {
       if (version.kind === "marker")
         throw usage("history: expected a version with content to read, found a deletion");

@@ -59,13 +59,20 @@ export function timeline(facts: PathFacts, runs: readonly KnownRun[]): StoredVer
   let before: number | undefined;
   const hole = facts.current === undefined && isHole(items.at(-1)?.end, told, runs);
   for (const { entry, end } of items) {
-    const arrival = arrivalOf(entry, before, end, told, runs);
+    const half = end === undefined ? halfLine(entry, before, told, runs) : undefined;
+    const arrival =
+      half === undefined
+        ? arrivalOf(entry, before, end, told, runs)
+        : { run: half.run, uncertain: true };
     if (before !== undefined && (arrival.run ?? before) > before) {
       const deletions = deletionsOf(told, before, arrival.run);
       if (deletions.length === 0 && !replaced(told, before)) deletions.push(before);
       for (const run of deletions) versions.push(marker(facts.path, run, runs));
     }
-    const made = version(facts.path, entry, end, arrival, runs);
+    const made = {
+      ...version(facts.path, entry, end, arrival, runs),
+      ...(half === undefined ? {} : { meant: half.size }),
+    };
     const { endedAt: _, ...there } = made;
     versions.push(hole && entry === items.at(-1)?.entry ? { ...there, uncertain: true } : made);
     before = end;
@@ -91,6 +98,23 @@ function deletionsOf(told: readonly Told[], from: number, before: number | undef
     .map(({ run }) => run)
     .filter((run) => run >= from && run < (before ?? Infinity))
     .toReversed();
+}
+
+/**
+ * What a run which was cut off was to write where a current file of another size is: that may be a part of
+ * it. What lies there from before is no such file. `before`: the run that set the version before it aside.
+ */
+function halfLine(
+  entry: Entry,
+  before: number | undefined,
+  told: readonly Told[],
+  runs: readonly KnownRun[],
+): Told | undefined {
+  const line = told.find(({ run, planned }) => planned && runs[run]?.cut === true);
+  if (line === undefined || sameSize(line, entry)) return undefined;
+  const { kind, run } = line;
+  if (kind === "add") return line;
+  return (kind === "change" || kind === "copy") && run === before ? line : undefined;
 }
 
 /** Whether a run was cut off between moving a file away and uploading what comes in its place. */
