@@ -134,7 +134,7 @@ test("a backup finds what it extends in the directory that --config-dir names, a
     { env: { RCLONE_BACKUPS_DIR: "" } },
   );
   assert.equal(result.code, 0, result.stderr);
-  assert.match(result.stdout, /^1 success; 1 B of 1 MiB read back today$/m);
+  assert.match(result.stdout, /^1 success; 1 B of 1 MiB spent on reading back today$/m);
 });
 
 test("two runs at once: the second is skipped; kill -9 takes all its backups along, and a rerun works", async (t) => {
