@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { execa } from "execa";
 import { callsOf, makeBackup } from "./helpers/backups.ts";
-import { start } from "./helpers/command.ts";
 import { newRclone, rclones } from "./helpers/rclones.ts";
 import {
   evolve,
@@ -16,6 +15,7 @@ import {
   writeAt,
   type Tree,
 } from "./helpers/restoring.ts";
+import { serveWebdav } from "./helpers/webdav.ts";
 
 for (const rclone of rclones) {
   test(`dated directories: any night comes back, many files at once (${rclone.version})`, async (t) => {
@@ -84,17 +84,7 @@ test("a remote that keeps no times is restored to, and that is told", async (t) 
   for (const name of ["a", "dir/b"])
     await writeAt(box.source, name, `content of ${name}`, Date.UTC(2026, 0, 31));
   await box.expect(0);
-  const served = path.join(box.root, "served");
-  await mkdir(served);
-  const server = start(newRclone.path, ["serve", "webdav", "--addr", "127.0.0.1:0", served], {
-    env: box.env,
-  });
-  box.defer(async () => {
-    server.killGroup("SIGKILL");
-    await server.done;
-  });
-  const [, url = ""] = await server.waitFor(/(http:\/\/127\.0\.0\.1:\d+\/)/);
-  await appendFile(box.rcloneConf, `\n[dav]\ntype = webdav\nurl = ${url}\nvendor = other\n`);
+  await serveWebdav(box);
   const to = ["home", "--to", "dav:there"];
   const first = await runRestore(box, to);
   assert.equal(first.code, 0, first.stderr);
