@@ -8,6 +8,8 @@ export interface RemoteFeatures {
   readonly can: Readonly<Record<string, unknown>>;
   /** Whether files keep the modification times they are given; else their times are those of the upload. */
   readonly keepsTimes: boolean;
+  /** The kinds of checksums that it has; undefined where rclone doesn't say. */
+  readonly hashes: readonly string[] | undefined;
 }
 
 /** Where a remote keeps none, rclone calls its precision a hundred years, in nanoseconds. */
@@ -41,5 +43,8 @@ function parse(text: string): RemoteFeatures | undefined {
   const { Features: features } = value;
   if (typeof features !== "object" || features === null) return undefined;
   const keepsTimes = !("Precision" in value) || Number(value.Precision) < noTimes;
-  return { can: { ...features }, keepsTimes };
+  const told: readonly unknown[] | undefined =
+    "Hashes" in value && Array.isArray(value.Hashes) ? value.Hashes : undefined;
+  const hashes = told?.filter((hash): hash is string => typeof hash === "string");
+  return { can: { ...features }, keepsTimes, hashes };
 }

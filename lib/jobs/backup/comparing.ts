@@ -4,7 +4,7 @@ import type { Entry } from "../../manifest/entry.ts";
 import { DamagedManifest, readManifest } from "../../manifest/manifest.ts";
 import { noPages, type Pages } from "../../manifest/pages.ts";
 import { together } from "../../process/together.ts";
-import { comparable } from "../../rclone/ends.ts";
+import { remoteFeatures } from "../../rclone/remotefeatures.ts";
 import type { Session } from "../session.ts";
 import type { Run } from "./run.ts";
 
@@ -21,16 +21,18 @@ export interface Comparison {
   readonly timesKept: boolean;
 }
 
-/** Asks rclone by what it can compare the two ends. */
+/** Asks rclone by what it can compare the two ends; by times, where it doesn't say. */
 export async function comparisonOf(session: Session): Promise<Comparison> {
   const { rclone, source, destination, tuning, world } = session;
   const [here, there] = await together(
-    comparable(rclone, source, tuning, world.signal),
-    comparable(rclone, destination, tuning, world.signal),
+    remoteFeatures(rclone, source, tuning, world.signal),
+    remoteFeatures(rclone, destination, tuning, world.signal),
   );
+  const timesKept = typeof there === "string" || there.keepsTimes;
+  if (typeof here === "string" || typeof there === "string") return { sizesOnly: false, timesKept };
   const common = here.hashes?.some((hash) => there.hashes?.includes(hash) ?? true) ?? true;
-  const sizesOnly = comparesChecksums(tuning.flags) ? !common : !here.times || !there.times;
-  return { sizesOnly, timesKept: there.times };
+  const byTimes = here.keepsTimes && there.keepsTimes;
+  return { sizesOnly: comparesChecksums(tuning.flags) ? !common : !byTimes, timesKept };
 }
 
 /**

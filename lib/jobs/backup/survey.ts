@@ -38,7 +38,8 @@ export async function survey(run: Run, there: FirstLook, look: SourceLook): Prom
   const digest = await digestListing(look.listing.file);
   let known = await plan(run, { ...look, digest, top: there.top });
   const isForeign = !(await holdsKnown(run, there, look.listing, known));
-  if (isForeign) known = await planByDryRun(run, look.listing, look.filterFile);
+  if (isForeign && known.plan.from === "manifest")
+    known = await planByDryRun(run, look.listing, look.filterFile);
   const top: Survey["top"] = isForeign ? "foreign" : there.top;
   if (known.unproved !== undefined && known.unproved > 0)
     warn(run, unprovedText(known.unproved, run.session.backup.name));
