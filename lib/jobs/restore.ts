@@ -8,7 +8,7 @@ import { PlanSpool } from "../restore/spool.ts";
 import { hasStaging, openStaging } from "../restore/staging.ts";
 import { Tally } from "../restore/tally.ts";
 import { examineLocal, isEmpty, restoreToLocal } from "../restore/tolocal.ts";
-import { examineRemote, restoreToRemote } from "../restore/toremote.ts";
+import { examineRemote, remoteTarget, restoreToRemote } from "../restore/toremote.ts";
 import type { RestoreWork } from "../restore/work.ts";
 import { acquireLock } from "../state/lock.ts";
 import { Doubts } from "./restore/doubts.ts";
@@ -153,9 +153,10 @@ async function toRemote(given: Restoration, work: RestoreWork): Promise<PlanSpoo
   if (target.kind !== "remote") throw new TypeError("expected a place of rclone's");
   const rclone = { ...work.rclone, env: { ...work.rclone.env, ...target.env } };
   const there = { ...work, rclone };
-  const todo = await examineRemote(there, target.location);
+  const place = remoteTarget(there, target.location);
+  const todo = await examineRemote(there, place);
   if (options.dryRun) await options.onPlan(todo.read());
-  else if (todo.files > 0) await restoreToRemote(there, todo, target.location);
+  else if (todo.files > 0) await restoreToRemote(there, todo, place);
   return todo;
 }
 

@@ -8,6 +8,8 @@ export interface RemoteFeatures {
   readonly can: Readonly<Record<string, unknown>>;
   /** Whether files keep the modification times they are given; else their times are those of the upload. */
   readonly keepsTimes: boolean;
+  /** How far from what they were given these times may be, in milliseconds. */
+  readonly timeStep: number;
   /** The kinds of checksums that it has; undefined where rclone doesn't say. */
   readonly hashes: readonly string[] | undefined;
 }
@@ -42,9 +44,14 @@ function parse(text: string): RemoteFeatures | undefined {
   if (typeof value !== "object" || value === null || !("Features" in value)) return undefined;
   const { Features: features } = value;
   if (typeof features !== "object" || features === null) return undefined;
-  const keepsTimes = !("Precision" in value) || Number(value.Precision) < noTimes;
+  const precision = "Precision" in value ? Number(value.Precision) : 0;
   const told: readonly unknown[] | undefined =
     "Hashes" in value && Array.isArray(value.Hashes) ? value.Hashes : undefined;
   const hashes = told?.filter((hash): hash is string => typeof hash === "string");
-  return { can: { ...features }, keepsTimes, hashes };
+  return {
+    can: { ...features },
+    keepsTimes: precision < noTimes,
+    timeStep: precision / 1_000_000,
+    hashes,
+  };
 }

@@ -5,14 +5,18 @@ import { bytesOf } from "./local.ts";
 import type { PlannedFile } from "./plan.ts";
 import type { RestoreWork } from "./work.ts";
 
+/** What is looked at of a file found. */
+type Found = Pick<Stats, "size" | "mtimeMs" | "ctimeMs" | "isFile">;
+
 /**
  * Whether what was found at a path of the system has the size and, where it is known, the modification
  * time of a version.
  */
-export function looksLike(path: string, found: Stats, version: FileVersion): boolean {
+export function looksLike(path: string, found: Found, version: FileVersion): boolean {
   if (!found.isFile() || found.size !== version.size) return false;
   const { modifiedAt } = version.stored;
-  if (modifiedAt === undefined || sameModified(found.mtimeMs, modifiedAt)) return true;
+  if (modifiedAt === undefined || sameModified(found.mtimeMs, modifiedAt, stepOf(found)))
+    return true;
   // A listing's time is cut to milliseconds. Node rounds that of a file: 0.9999999 becomes 1.
   return found.mtimeMs - modifiedAt === 1 && cutModified(path) === modifiedAt;
 }
@@ -23,11 +27,26 @@ function cutModified(path: string): number {
   return Number(mtimeNs / 1_000_000n);
 }
 
-/** Times in milliseconds; file systems and stores may know whole seconds only. */
-export function sameModified(found: number, wanted: number): boolean {
+/** The steps in which FAT and exFAT keep times, in milliseconds. */
+const steps = [2000, 10];
+
+/**
+ * The step of a file system. It shows in a time that nobody can set, that of the last change to the inode: on
+ * one that keeps times exactly, this is next to never a multiple.
+ */
+function stepOf({ mtimeMs, ctimeMs }: Found): number {
+  return steps.find((step) => mtimeMs % step === 0 && ctimeMs % step === 0) ?? 1;
+}
+
+/**
+ * Whether a time found may be the wanted one where times are cut to steps; all in milliseconds. File systems
+ * and stores may know whole seconds only.
+ */
+export function sameModified(found: number, wanted: number, step = 1): boolean {
   if (Math.abs(found - wanted) < 1) return true;
   const coarse = found % 1000 === 0 || wanted % 1000 === 0;
-  return coarse && Math.floor(found / 1000) === Math.floor(wanted / 1000);
+  const unit = coarse ? Math.max(step, 1000) : step;
+  return Math.floor(found / unit) === Math.floor(wanted / unit);
 }
 
 const askedAtOnce = 16;

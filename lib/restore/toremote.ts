@@ -5,7 +5,7 @@ import { readListing } from "../manifest/listingfile.ts";
 import { merge, noPages, type Pages } from "../manifest/pages.ts";
 import { LineSpool } from "../process/spool.ts";
 import { listFiles, LocationMissing } from "../rclone/listing.ts";
-import { remoteFeatures } from "../rclone/remotefeatures.ts";
+import { remoteFeatures, type RemoteFeatures } from "../rclone/remotefeatures.ts";
 import type { RawPath } from "../units/rawpath.ts";
 import {
   BulkLists,
@@ -35,10 +35,9 @@ const batchFiles = 1000;
 export async function restoreToRemote(
   work: RestoreWork,
   todo: PlanSpool,
-  destination: string,
+  { location: destination, same }: RemoteTarget,
 ): Promise<void> {
   const { reasons, checked } = await copyAll(work, todo, destination);
-  const same = comparison(work, destination);
   const failed = new Set(work.tally.failures.map(({ path }) => path));
   const found = await listing(work, destination, todo.read(), "found");
   for await (const page of merge(keyed(todo.read()), found)) {
@@ -70,7 +69,10 @@ function isBulk(work: RestoreWork, planned: PlannedFile): boolean {
  * Says which files have to be written to a place: not those that are there already, nor those that
  * can't be put there, which the tally is told of. Changes nothing.
  */
-export async function examineRemote(work: RestoreWork, destination: string): Promise<PlanSpool> {
+export async function examineRemote(
+  work: RestoreWork,
+  { location: destination, same }: RemoteTarget,
+): Promise<PlanSpool> {
   // In the order of the targets, as listings are.
   const sorted = await work.plan.sorted(work.scratch, work.signal);
   const todo = new PlanSpool(join(work.scratch, "todo"));
@@ -84,7 +86,6 @@ export async function examineRemote(work: RestoreWork, destination: string): Pro
   }
   proper.close();
   const there = await listing(work, destination, proper.read(), "there");
-  const same = comparison(work, destination);
   for await (const page of merge(keyed(proper.read()), there)) {
     for (const [wanted, entry] of page) {
       if (wanted === undefined) continue;
@@ -214,30 +215,37 @@ async function* keyed(
 /** Whether an entry of the target's listing may be of a version; with `bySize` false, only by its time too. */
 type Comparison = (entry: Entry, planned: PlannedFile, bySize?: boolean) => Promise<boolean>;
 
-/** What the target of a restore said. */
-const keepsTimes = new WeakMap<RestoreWork, Promise<boolean>>();
+/** A place that rclone writes to. */
+export interface RemoteTarget {
+  readonly location: string;
+  readonly same: Comparison;
+}
 
 /**
- * Compares by size and, where both are known, time. A remote that keeps no times shows those of the
- * upload: there the size alone has to do, which is told once. It is asked where it matters.
+ * A target whose files are compared by size and, where both are known, time, as exactly as it keeps them. A remote
+ * that keeps no times shows those of the upload: there the size alone has to do, which is told once. It is asked
+ * where it matters.
  */
-function comparison(work: RestoreWork, destination: string): Comparison {
-  const ask = async (): Promise<boolean> => {
+export function remoteTarget(work: RestoreWork, location: string): RemoteTarget {
+  const ask = async (): Promise<Pick<RemoteFeatures, "keepsTimes" | "timeStep">> => {
     const { rclone, tuning, signal, events } = work;
-    const told = await remoteFeatures(rclone, destination, tuning, signal);
-    if (typeof told === "string" || told.keepsTimes) return true;
-    events.warn(
-      "the target keeps no modification times: files there have those of their upload, and were compared by size only",
-    );
-    return false;
+    const told = await remoteFeatures(rclone, location, tuning, signal);
+    if (typeof told === "string") return { keepsTimes: true, timeStep: 1 };
+    if (!told.keepsTimes)
+      events.warn(
+        "the target keeps no modification times: files there have those of their upload, and were compared by size only",
+      );
+    return told;
   };
-  return async (entry, { version }, bySize = true) => {
+  let told: ReturnType<typeof ask> | undefined;
+  const same: Comparison = async (entry, { version }, bySize = true) => {
     if (entry.size !== version.size) return false;
     const { modifiedAt } = version.stored;
-    if (modifiedAt === undefined || sameModified(Date.parse(entry.time), modifiedAt)) return true;
-    if (!bySize) return false;
-    const answer = keepsTimes.get(work) ?? ask();
-    keepsTimes.set(work, answer);
-    return !(await answer);
+    const time = Date.parse(entry.time);
+    if (modifiedAt === undefined || sameModified(time, modifiedAt)) return true;
+    told ??= ask();
+    const { keepsTimes, timeStep } = await told;
+    return keepsTimes ? Math.abs(time - modifiedAt) < timeStep : bySize;
   };
+  return { location, same };
 }
