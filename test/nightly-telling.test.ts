@@ -52,7 +52,7 @@ const status: BackupStatus = {
     ...{ refused: undefined, suppressed: undefined, pausedSince: undefined },
     ...{ clockDoubt: undefined, trusted: undefined },
   },
-  ...{ verified: undefined, unverified: [], remarks: [] },
+  ...{ verified: undefined, neverReadSince: undefined, unverified: [], remarks: [] },
 };
 
 const options = { host: "host", now: new Date(at) };
@@ -136,12 +136,17 @@ test("one that is overdue while it runs is told to be running", () => {
   );
 });
 
+function neverRead(neverReadSince: string | undefined): string | undefined {
+  return coverageBehind({ verified: undefined, neverReadSince }, options.now);
+}
+
 test("verification falls behind too where what was proved long ago isn't proved again", () => {
   const count = { files: 1, bytes: 1 };
   const behind = (all: Verified["all"], oldest: string | undefined): string | undefined =>
     coverageBehind(
       {
         ...status,
+        neverReadSince: undefined,
         verified: {
           ...{ total: count, never: count, uncoverable: { files: 0, bytes: 0 }, within: [] },
           ...{ all, oldest, hashAt: undefined },
@@ -154,6 +159,12 @@ test("verification falls behind too where what was proved long ago isn't proved 
   assert.match(behind({ date: "2026-02-20" }, "2025-10-01") ?? "", /back last on 2025-10-01/);
   assert.match(behind({ since: "2025-10-01" }, "2025-10-01") ?? "", /back last on 2025-10-01/);
   assert.match(behind({ date: "2027-02-20" }, undefined) ?? "", /will be on 2027-02-20/);
+  assert.equal(neverRead(undefined), undefined);
+  assert.equal(neverRead("2026-01-01T03:00:00Z"), undefined);
+  assert.match(
+    neverRead("2025-10-01T03:00:00Z") ?? "",
+    /none of it was since the first run on 2025-/,
+  );
 });
 
 test("skipped runs are counted by scheduled times, an interrupted one has not started", () => {

@@ -348,6 +348,20 @@ test("a verification that failed is told until one succeeds, or none is wanted a
   assert.deepEqual(await how({ next: failed }), ["good", "done"], "of none is anything");
 });
 
+test("what was never read back is so since it was tried first, unless none is to be", async (t) => {
+  const dir = await makeStateDir(t);
+  const firstAt = "2025-11-01T03:00:00Z";
+  const since = async (conf: string): Promise<unknown> => {
+    await dir.writeConfig("x", conf);
+    const attempt = { firstAt, attemptedAt: "2026-03-05T11:00:00Z", outcome: "done" };
+    return (await attempted(dir, attempt)).neverReadSince;
+  };
+  assert.equal(await since(""), undefined, "there is nothing to be read");
+  await dir.writeState("x", { record: good });
+  assert.equal(await since(""), firstAt);
+  assert.equal(await since("[verify]\nbudget = 0\n"), undefined);
+});
+
 test("a damaged suite.json and wrong settings are told, and stay as they are", async (t) => {
   const dir = await makeStateDir(t);
   await dir.writeConfig("x");

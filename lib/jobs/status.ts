@@ -211,6 +211,8 @@ function backupStatus(
               now,
             ),
           ),
+    neverReadSince:
+      details.coverage === undefined && wanted.next && good !== undefined ? firstAt : undefined,
     begun: record?.running,
     damaged: state?.damaged ?? [],
     told: record?.told ?? [],

@@ -159,10 +159,18 @@ function ofState(scene: BackupScene, backup: BackupStatus, now: Date): Raised[] 
 }
 
 /** Why not all of a backup will have been read back in time; undefined if it will. */
-export function coverageBehind({ verified }: BackupStatus, now: Date): string | undefined {
-  if (verified === undefined) return undefined;
-  const { all, never, oldest } = verified;
+export function coverageBehind(
+  { verified, neverReadSince }: Pick<BackupStatus, "verified" | "neverReadSince">,
+  now: Date,
+): string | undefined {
   const expected = `expected every byte to be read back within ${coverageDays} days`;
+  const daysSince = (time: string): number =>
+    Math.floor((now.getTime() - Date.parse(time)) / dayMs);
+  if (verified === undefined)
+    return neverReadSince !== undefined && daysSince(neverReadSince) > coverageDays
+      ? `${expected}, found that none of it was since the first run on ${neverReadSince}`
+      : undefined;
+  const { all, never, oldest } = verified;
   if ("never" in all) return `${expected}, found that it won't be: ${all.never}`;
   if ("date" in all) {
     const days = Math.ceil((Date.parse(all.date) - now.getTime()) / dayMs);
@@ -171,8 +179,7 @@ export function coverageBehind({ verified }: BackupStatus, now: Date): string | 
   }
   const since = "since" in all ? all.since : oldest;
   if (since === undefined) return undefined;
-  const age = Math.floor((now.getTime() - Date.parse(since)) / dayMs);
-  return age > coverageDays
+  return daysSince(since) > coverageDays
     ? `${expected}, found some that was read back last on ${since}`
     : undefined;
 }

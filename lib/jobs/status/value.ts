@@ -123,6 +123,8 @@ export interface BackupStatus {
     readonly trusted: boolean | undefined;
   };
   readonly verified: Verified | undefined;
+  /** First tried then, good by now, to be read back, and none of it ever was; RFC 3339. */
+  readonly neverReadSince: string | undefined;
   readonly remarks: readonly Remark[];
 }
 
