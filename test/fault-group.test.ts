@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -41,17 +41,36 @@ test("output that can't be written ends the command, and is no short output", as
   await assert.rejects(work, /^Failure: sort: expected a sorted listing/);
 });
 
-test("output is sorted whole", async (t) => {
-  const directory = scratch(t);
-  const output = path.join(directory, "out");
-  const { code } = await sortOutput(output, directory, {}, async (stdoutTo) =>
-    runGroup(shell("seq 300000 -1 1", { stdoutTo })),
-  );
-  assert.equal(code, 0);
-  const lines = readFileSync(output, "utf8").trimEnd().split("\n");
-  assert.equal(lines.length, 300_000);
-  assert.deepEqual(lines.slice(0, 3), ["1", "10", "100"]);
-});
+for (const hasPipes of [true, false]) {
+  test(`output is sorted whole (${hasPipes ? "through a pipe" : "where no pipe can be made"})`, async (t) => {
+    const directory = scratch(t);
+    const output = path.join(directory, "out");
+    if (!hasPipes) mkdirSync(`${output}.pipe`);
+    const { code } = await sortOutput(output, directory, {}, async (stdoutTo) =>
+      runGroup(shell("seq 300000 -1 1", { stdoutTo })),
+    );
+    assert.equal(code, 0);
+    const lines = readFileSync(output, "utf8").trimEnd().split("\n");
+    assert.equal(lines.length, 300_000);
+    assert.deepEqual(lines.slice(0, 3), ["1", "10", "100"]);
+    assert.deepEqual(readdirSync(directory), hasPipes ? ["out"] : ["out", "out.pipe"]);
+  });
+
+  test(`a producer that can't be started fails alone (${hasPipes ? "pipe" : "no pipe"})`, async (t) => {
+    const directory = scratch(t);
+    const output = path.join(directory, "out");
+    if (!hasPipes) mkdirSync(`${output}.pipe`);
+    const missing = { command: [path.join(directory, "missing")], env: {} };
+    const work = sortOutput(output, directory, {}, async (stdoutTo) =>
+      runGroup({ ...missing, stdoutTo }),
+    );
+    await assert.rejects(work, /missing: expected a program that can be started/);
+    const broken = sortOutput(output, directory, {}, async () => {
+      throw new Error("broken before it began");
+    });
+    await assert.rejects(broken, /broken before it began/);
+  });
+}
 
 test("the last lines of a command that is ended are told", async () => {
   const stop = new AbortController();

@@ -4,6 +4,7 @@ import { Failure } from "../errors.ts";
 import { OutputLeftBehind } from "./leftbehind.ts";
 import { eachLine } from "./lines.ts";
 import { groupIsAlive } from "./members.ts";
+import { closeSink, PipeEnd, type Sink } from "./pipe.ts";
 
 export interface GroupOptions {
   readonly command: readonly string[];
@@ -13,8 +14,10 @@ export interface GroupOptions {
    * The standard input of another child, which takes standard output without our help; it is closed
    * on our side. Without it `onStdout` gets it line by line.
    */
-  readonly stdoutTo?: Writable | undefined;
-  /** Gets the child's standard input; without it there is none. */
+  readonly stdoutTo?: Sink | undefined;
+  /** What the child reads; it is closed on our side. */
+  readonly stdin?: PipeEnd | undefined;
+  /** Gets the child's standard input; without it and `stdin` there is none. */
   readonly onStdin?: ((stdin: Writable) => void) | undefined;
   /** A descriptor that the child inherits as its descriptor 3. */
   readonly inherit?: number | undefined;
@@ -62,6 +65,7 @@ const drainFor = 500;
 export async function runGroup(options: GroupOptions): Promise<GroupResult> {
   const { execa } = await import("execa");
   const [file = "", ...args] = options.command;
+  const { stdin: input, stdoutTo: sink } = options;
   const child = execa(file, args, {
     env: options.env,
     extendEnv: false,
@@ -70,14 +74,19 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
     reject: false,
     detached: true,
     stdio: [
-      options.onStdin === undefined ? "ignore" : "pipe",
-      options.stdoutTo ?? "pipe",
+      input === undefined
+        ? options.onStdin === undefined
+          ? "ignore"
+          : "pipe"
+        : descriptor(input.fd),
+      sink instanceof PipeEnd ? descriptor(sink.fd) : (sink ?? "pipe"),
       "pipe",
       ...(options.inherit === undefined ? [] : [descriptor(options.inherit)]),
     ],
   });
   const { pid, stdin, stdout, stderr } = child;
-  options.stdoutTo?.destroy();
+  input?.close();
+  if (sink !== undefined) closeSink(sink);
   // A child that ends before it has read all says why by its exit code.
   stdin?.on("error", () => {});
   if (stdin !== null) options.onStdin?.(stdin);

@@ -2,7 +2,8 @@ import { readFile, stat } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { failed } from "../errors.ts";
-import { runGroup } from "./group.ts";
+import { runGroup, type GroupOptions } from "./group.ts";
+import { openPipe, type Sink } from "./pipe.ts";
 import { writeScratch } from "./scratchfile.ts";
 import { writeFailure } from "./writefailure.ts";
 
@@ -51,7 +52,7 @@ export async function sortLines(
     held.push(next.value);
     length += next.value.length;
   }
-  await sortOutput(output, scratch, options, async (sink) =>
+  await sortWritten(output, scratch, options, async (sink) =>
     pipeline(async function* () {
       yield* held;
       yield* { [Symbol.asyncIterator]: () => rest };
@@ -81,28 +82,56 @@ function compare(a: string, b: string): number {
 }
 
 /**
- * Sorts what a producer writes: `produce` gets sort's standard input, which it hands to a child as
- * its standard output. So the producer's lines don't pass through us, and sort tells of a full disk,
- * of which rclone takes no notice.
+ * Sorts what a producer writes: `produce` gets what it hands to a child as its standard output. So the
+ * producer's lines don't pass through us, and sort tells of a full disk, of which rclone takes no notice.
  * Throws what sort or the producer throws; sort's failure first, since it breaks the producer's pipe.
  */
 export async function sortOutput<T>(
   output: string,
   scratch: string,
   options: SortOptions,
+  produce: (sink: Sink) => Promise<T>,
+): Promise<T> {
+  const pipe = await openPipe(`${output}.pipe`);
+  if (pipe === undefined) return sortWritten(output, scratch, options, produce);
+  const { reader, writer } = pipe;
+  const producing = produce(writer).finally(() => writer.close());
+  const sorting = runSort([], output, scratch, options, { stdin: reader });
+  const [sortedAll, product] = await Promise.allSettled([
+    sorting.finally(() => reader.close()),
+    producing,
+  ]);
+  return outcomeOf(sortedAll, product, options);
+}
+
+/** As sortOutput, where the producer gets sort's standard input as Node has it. */
+async function sortWritten<T>(
+  output: string,
+  scratch: string,
+  options: SortOptions,
   produce: (sink: Writable) => Promise<T>,
 ): Promise<T> {
   let produced: Promise<T> | undefined;
-  const sorting = runSort([], output, scratch, options, (sink) => {
+  const onStdin = (sink: Writable): void => {
     // Sort ends when nobody holds its input any more.
     produced = produce(sink).finally(() => sink.destroy());
     // Awaited below, when sort has ended.
     produced.catch(() => {});
-  });
-  const [sortedAll] = await Promise.allSettled([sorting]);
+  };
+  const [sortedAll] = await Promise.allSettled([
+    runSort([], output, scratch, options, { onStdin }),
+  ]);
   if (produced === undefined) throw failed("sort: expected it to start, found that it did not");
   const [product] = await Promise.allSettled([produced]);
-  options.signal?.throwIfAborted();
+  return outcomeOf(sortedAll, product, options);
+}
+
+function outcomeOf<T>(
+  sortedAll: PromiseSettledResult<void>,
+  product: PromiseSettledResult<T>,
+  { signal }: SortOptions,
+): T {
+  signal?.throwIfAborted();
   if (sortedAll.status === "rejected") throw sortedAll.reason;
   if (product.status === "rejected") throw product.reason;
   return product.value;
@@ -113,7 +142,7 @@ async function runSort(
   output: string,
   scratch: string,
   options: SortOptions,
-  onStdin?: (stdin: Writable) => void,
+  input: Pick<GroupOptions, "stdin" | "onStdin"> = {},
 ): Promise<void> {
   let [told, full] = ["", false];
   const key = options.from === undefined ? [] : ["-t", "\t", "-k", `1.${options.from + 1}`];
@@ -125,7 +154,7 @@ async function runSort(
       told = line;
       full ||= /no space left/i.test(line);
     },
-    onStdin,
+    ...input,
   });
   options.signal?.throwIfAborted();
   if (full) {

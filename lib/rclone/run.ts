@@ -1,6 +1,7 @@
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { failed, interrupted } from "../errors.ts";
 import { runGroup } from "../process/group.ts";
+import type { Sink } from "../process/pipe.ts";
 import { parentDeathPrefix } from "../state/parentdeath.ts";
 import { parseLogLine, type LogRecord } from "./log.ts";
 
@@ -18,7 +19,7 @@ export interface Rclone {
 export interface RcloneCall {
   readonly args: readonly string[];
   /** Another child's standard input; without it standard output goes line by line to `onLine`. */
-  readonly stdoutTo?: Writable | undefined;
+  readonly stdoutTo?: Sink | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLog?: ((record: LogRecord) => void) | undefined;
   readonly onLine?: ((line: string) => void) | undefined;

@@ -93,21 +93,33 @@ export function lineKey(
 ): number | undefined {
   const afterPath = bytes.indexOf(tab, start) + 1;
   if (afterPath <= start + 1 || afterPath > end) return undefined;
-  let size = 0;
-  let digit = bytes[afterPath] === 0x2d ? afterPath + 1 : afterPath;
-  const negative = digit > afterPath;
-  for (; digit < end && bytes[digit] !== tab; digit += 1) {
-    const value = (bytes[digit] ?? 0) - 0x30;
-    if (value < 0 || value > 9) return undefined;
-    size = size * 10 + value;
-  }
-  const time = digit + 1;
-  if (time + wholeSeconds > end) return undefined;
+  const size = sizeAt(bytes, afterPath, end);
+  const time = bytes.indexOf(tab, afterPath) + 1;
+  if (size === undefined || time + wholeSeconds > end) return undefined;
   // rclone before 1.66 lists a space here.
   if (bytes[time + 10] !== letterT) bytes[time + 10] = letterT;
   const uncertain = bytes[end - 2] === tab;
   hashInto(into, at, bytes, start, uncertain ? end : time + wholeSeconds, hashKey);
-  return negative ? -1 : size;
+  return size;
+}
+
+/** The size that a line tells, -1 where the backend could not; undefined when it is no file's line. */
+export function lineSize(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const afterPath = bytes.indexOf(tab, start) + 1;
+  return afterPath <= start + 1 ? undefined : sizeAt(bytes, afterPath, end);
+}
+
+/** Undefined where no number stands before the next tab of the line. */
+function sizeAt(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const negative = bytes[start] === 0x2d;
+  let size = 0;
+  for (let at = negative ? start + 1 : start; at < end; at += 1) {
+    if (bytes[at] === tab) return negative ? -1 : size;
+    const value = (bytes[at] ?? 0) - 0x30;
+    if (value < 0 || value > 9) return undefined;
+    size = size * 10 + value;
+  }
+  return undefined;
 }
 
 /** Files that are known by their keys, two words each. */

@@ -1,6 +1,5 @@
 import type { Random } from "./random.ts";
 
-const digits = 4;
 const base = 2 ** 16;
 
 /**
@@ -11,9 +10,13 @@ const base = 2 ** 16;
 export function bySize(sizes: Float64Array, random: Random): Uint32Array {
   let order: Uint32Array = shuffled(sizes.length, random);
   let next: Uint32Array = new Uint32Array(sizes.length);
-  for (let digit = 0; digit < digits; digit += 1) {
-    const unit = base ** digit;
-    const digitOf = (index: number): number => Math.floor((sizes[index] ?? 0) / unit) % base;
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  for (let unit = 1; unit <= largest; unit *= base) {
+    const digitOf = (index: number): number => {
+      const left = Math.floor((sizes[index] ?? 0) / unit);
+      // The remainder of a division: % of numbers above 2^31 is a call.
+      return left - Math.floor(left / base) * base;
+    };
     const places = new Uint32Array(base + 1);
     for (const index of order) bump(places, digitOf(index) + 1);
     for (let at = 1; at <= base; at += 1) places[at] = (places[at] ?? 0) + (places[at - 1] ?? 0);

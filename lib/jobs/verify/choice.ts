@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readListing } from "../../manifest/listingfile.ts";
+import { listingBytes, noListing, readListing } from "../../manifest/listingfile.ts";
 import type { Pages } from "../../manifest/pages.ts";
 import { LineSpool } from "../../process/spool.ts";
 import { listFiles } from "../../rclone/listing.ts";
@@ -7,6 +7,7 @@ import { ageCutoff, parseAge } from "../../units/age.ts";
 import type { AgeCondition } from "../../units/condition.ts";
 import { rawFromText } from "../../units/rawpath.ts";
 import type { Chosen } from "../../verify/judge.ts";
+import { lineSize, scanLines } from "../../verify/keys.ts";
 import { seededRandom } from "../../verify/random.ts";
 import { budgetOf, select, type Selection } from "../../verify/select.ts";
 import { goneFrom } from "./gone.ts";
@@ -96,17 +97,17 @@ function since(age: AgeCondition, now: Date): string | undefined {
 async function readSizes(file: string): Promise<Float64Array> {
   let sizes = new Float64Array(1024);
   let length = 0;
-  for await (const page of readListing(file)) {
-    for (const { size } of page) {
-      if (length === sizes.length) {
-        const wider = new Float64Array(length * 2);
-        wider.set(sizes);
-        sizes = wider;
-      }
-      sizes[length] = Math.max(size, 0);
-      length += 1;
+  await scanLines(listingBytes(file), (bytes, start, end) => {
+    const size = lineSize(bytes, start, end);
+    if (size === undefined) throw noListing();
+    if (length === sizes.length) {
+      const wider = new Float64Array(length * 2);
+      wider.set(sizes);
+      sizes = wider;
     }
-  }
+    sizes[length] = Math.max(size, 0);
+    length += 1;
+  });
   return sizes.subarray(0, length);
 }
 
