@@ -149,7 +149,7 @@ test("a run that another program followed counts at the destination", async (t) 
   const tree = await makeBackedUp(t, oldRclone, dated(), { a: "a", b: "b" });
   const store = await openDated(t, tree);
   await tree.write({ a: "aaa" });
-  await tree.expect(0);
+  await tree.report();
   const [, old] = (await versionsByPath(store)).get("a") ?? [];
   assert.ok(old !== undefined);
   await store.makeCurrent(old);
@@ -238,6 +238,24 @@ test("a clock before the newest run is refused until it is allowed", async (t) =
   const { run } = await tree.report(["--allow-clock"]);
   // The refused run had a number too.
   assert.equal(parseRunId(run)?.number, 9);
+  assert.equal(await tree.content("data/a"), "aa");
+  // Said once, that goes for the nights to come.
+  await tree.write({ a: "aaa" });
+  await tree.report();
+  assert.equal(await tree.content("data/a"), "aaa");
+});
+
+test("a clock that was allowed in a run without changes is so from then on", async (t) => {
+  const tree = await makeBackedUp(t, oldRclone, dated(), { a: "a" });
+  const empty = path.join(tree.root, "empty");
+  await writeFile(empty, "");
+  const future = "000007-20990101T000000Z";
+  await tree.runRclone(["copyto", empty, `secret:data.history/${future}.outcome.gz`]);
+  await tree.expect(5, { stderr: /clock: expected a time after the newest run/ });
+  await tree.report(["--allow-clock"]);
+  await tree.expect(0);
+  await tree.write({ a: "aa" });
+  await tree.report();
   assert.equal(await tree.content("data/a"), "aa");
 });
 

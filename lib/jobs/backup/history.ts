@@ -1,6 +1,6 @@
 import { refused } from "../../errors.ts";
 import { textFromRaw } from "../../units/rawpath.ts";
-import { runId } from "../../units/runid.ts";
+import { parseRunId, runId } from "../../units/runid.ts";
 import type { DirContext } from "../../stores/dir/context.ts";
 import { mendCutRuns } from "../../stores/dir/mendrun.ts";
 import type { PutBack } from "../../stores/dir/putback.ts";
@@ -40,10 +40,14 @@ export async function lookAtHistory(run: Run): Promise<void> {
     run.id = runId(run.number, startedAt);
     run.kept = { ...run.kept, lastNumber: run.number };
   }
-  const latest = Math.max(0, ...history.runs.map((one) => one.startedAt));
-  if (startedAt.getTime() >= latest || run.options.allowClock === true) return;
+  // Newest by number: those before it may have a wrong clock that was allowed since. One without changes left nothing there.
+  const kept = history.runs.at(-1);
+  const good = parseRunId(run.record?.good?.run ?? "");
+  const last = good !== undefined && good.number > newest ? good : kept;
+  const ran = last?.startedAt ?? 0;
+  if (startedAt.getTime() >= ran || run.options.allowClock === true) return;
   throw refused(
-    `clock: expected a time after the newest run in ${history.shown}, ${new Date(latest).toISOString()}, found ${startedAt.toISOString()}`,
+    `clock: expected a time after the newest run in ${history.shown}, ${new Date(ran).toISOString()}, found ${startedAt.toISOString()}`,
     {
       hint: "nothing at the destination was changed; set the clock right, or, if it is right and that run's was wrong, run once with --allow-clock",
     },
