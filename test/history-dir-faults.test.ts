@@ -209,9 +209,12 @@ for (const rclone of rclones) {
     for (let round = 0; round < rounds; round += 1) {
       for (let at = 0; at < 6; at += 1) {
         const name = `file${Math.floor(random() * 12)}`;
-        if (random() < 0.3) await tree.remove(name);
+        // One is so large that its upload lasts longer than the wait before the kill.
+        const isLarge = at === 5;
+        if (!isLarge && random() < 0.3) await tree.remove(name);
         else {
-          const content = `${round} ${at} `.repeat(1 + Math.floor(random() ** 2 * 200_000));
+          const times = isLarge ? 400_000 : 1 + Math.floor(random() ** 2 * 200_000);
+          const content = `${round} ${at} `.repeat(times);
           await tree.write({ [name]: content });
         }
       }
