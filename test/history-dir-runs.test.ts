@@ -224,6 +224,49 @@ test("another backup's destination is no place for old versions", async (t) => {
   await tree.expect(2, { stderr: /history: expected a place of its own.*other\.conf/s });
 });
 
+for (const rclone of rclones) {
+  test(`what changes again between two attempts leaves the version of the last run (${rclone.version})`, async (t) => {
+    const files = { state: "yesterday", late: "old", gone: "g", same: "s" };
+    const tree = await makeBackedUp(t, rclone, dated(), files);
+    await tree.write({ state: "tonight" });
+    await tree.remove("gone");
+    const once = path.join(tree.root, "once");
+    const failing = `if [ "$1" = sync ] && [ ! -e '${once}' ]; then : >'${once}'; '${rclone.path}' "$@"; printf 'and again' >'${tree.source}/state'; printf changed >'${tree.source}/late'; exit 1; fi`;
+    await tree.trace(failing);
+    const { run } = await tree.report();
+    assert.equal(callsOf(await tree.calls(), "sync").length, 2);
+    assert.deepEqual(
+      (await tree.stored("secret:data.history")).toSorted(),
+      [
+        ...["gone", "late", "state"].map((name) => `${run}/${name}`),
+        ...(await tree.stored("secret:data.history")).filter((name) => name.endsWith(".gz")),
+      ].toSorted(),
+    );
+    assert.equal(await tree.content("data/state"), "and again");
+    assert.equal(await tree.content(`data.history/${run}/state`), "yesterday");
+    assert.equal(await tree.content(`data.history/${run}/late`), "old");
+    await tree.report();
+
+    // Killed before what the second attempt set aside is where it belongs.
+    await tree.write({ state: "the day after" });
+    await rm(once);
+    await tree.trace(
+      `${failing}; case "$1 $*" in move*--ignore-existing*) kill -9 $PPID; exit 1;; esac`,
+    );
+    assert.equal((await tree.run()).signal, "SIGKILL");
+    await tree.trace();
+    await tree.report();
+    const stored = await tree.stored("secret:data.history");
+    const states = stored.filter((name) => name.endsWith("/state"));
+    const contents = await Promise.all(
+      states.map(async (name) => tree.content(`data.history/${name}`)),
+    );
+    for (const content of ["yesterday", "and again", "the day after"])
+      assert.ok(contents.includes(content), content);
+    assert.equal(await tree.content("data/state"), "and again");
+  });
+}
+
 test("a clock before the newest run is refused until it is allowed", async (t) => {
   const tree = await makeBackedUp(t, oldRclone, dated(), { a: "a" });
   const empty = path.join(tree.root, "empty");

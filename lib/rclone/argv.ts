@@ -90,7 +90,16 @@ export function syncArgs(intent: SyncIntent, tuning: Tuning): string[] {
     intent.source,
     intent.destination,
     ...tuning.flags,
+    ...onceFlags(intent),
   ];
+}
+
+/**
+ * A second attempt would move files onto what the first has set aside, so each is a call of its own; a flag of the
+ * user's does not change that.
+ */
+function onceFlags({ backupDir }: Pick<SyncIntent, "backupDir">): string[] {
+  return backupDir === undefined ? [] : ["--retries", "1"];
 }
 
 function transferFlags(tuning: Tuning): string[] {
@@ -150,5 +159,6 @@ export function againArgs(intent: AgainIntent, tuning: Tuning): string[] {
     intent.source,
     intent.destination,
     ...tuning.flags,
+    ...onceFlags(intent),
   ];
 }

@@ -19,6 +19,19 @@ export function moveBackArgs(intent: TransferIntent, tuning: Tuning): string[] {
   return ["move", "--ignore-existing", ...transfer(intent, tuning)];
 }
 
+/** Moves all of a directory to another one, but for what is there already. */
+export function joinAsideArgs(from: string, to: string, tuning: Tuning): string[] {
+  return [
+    ...["move", "--ignore-existing", "--no-unicode-normalization", ...log, from, to],
+    ...tuning.flags,
+  ];
+}
+
+/** Removes a directory with all that is in it. */
+export function purgeArgs(location: string, tuning: Tuning): string[] {
+  return ["purge", ...log, location, ...tuning.flags];
+}
+
 /** Copies exactly these files, on the server where it can, whatever seems to be there. */
 export function copyExactArgs(intent: TransferIntent, tuning: Tuning): string[] {
   return ["copy", "--ignore-times", ...transfer(intent, tuning)];

@@ -21,6 +21,7 @@ import {
   type RawPath,
 } from "../../units/rawpath.ts";
 import type { FileFailure } from "../result.ts";
+import { inAttempts } from "./attempts.ts";
 import { clearEmpty, clearTheWay } from "./clearway.ts";
 import type { Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
@@ -87,9 +88,12 @@ export async function sync(
   let limited = false;
   let bySize = false;
   let sequence = 0;
-  const backupDir = run.history === undefined ? undefined : below(run.history.location, run.id);
+  let bytes = 0;
+  /** What rclone counts as deletions. */
+  let gone = 0;
+  const { history } = run;
   const { source, destination } = session;
-  const ends = { source, destination, backupDir, statsEvery: 1 };
+  const ends = { source, destination, statsEvery: 1 };
   const tell = (object: string, kind: Told, size?: number): void => {
     sequence += 1;
     // The last event of a path counts: rclone tries three times.
@@ -105,9 +109,11 @@ export async function sync(
     if (record.message.startsWith("not deleting files as there were IO errors")) suppressed = true;
     if (isLimit(record)) limited = true;
     if (record.message.startsWith("--checksum is in use but")) bySize = true;
-    const event = eventOf(record, backupDir !== undefined);
+    if (history?.setAside === "copy and delete" && record.message === "Deleted") gone += 1;
+    const event = eventOf(record, history !== undefined);
     const object = fileOf(record);
     if (event === undefined || object === undefined) return;
+    if (event === "deleted") gone += 1;
     tell(object, event, record.size);
     const renamed = fileRenamed.exec(record.message)?.[1];
     if (renamed !== undefined) tell(renamed, "deleted");
@@ -116,27 +122,33 @@ export async function sync(
       failures.set(object, record.message);
     if (event !== "failed") failures.delete(object);
   };
-  const cleared =
-    "filesFrom" in work
-      ? 0
-      : await clearTheWay(run, work.inTheWay(), backupDir, (object, size) =>
-          tell(object, "deleted", size),
-        );
-  const { code, lastError } = await runRclone(session.rclone, {
-    args:
-      "filesFrom" in work
-        ? againArgs({ ...ends, ...work }, session.tuning)
-        : syncArgs(
-            {
-              ...ends,
-              filterFile: work.filterFile,
-              maxDelete: Math.max(work.maxDelete - cleared, 0),
-              dryRun: false,
-            },
-            session.tuning,
-          ),
-    signal: session.world.signal,
-    onLog,
+  if (!("filesFrom" in work)) {
+    const aside = history === undefined ? undefined : below(history.location, run.id);
+    gone += await clearTheWay(run, work.inTheWay(), aside, (object, size) =>
+      tell(object, "deleted", size),
+    );
+  }
+  const { code, lastError } = await inAttempts(run, name === "first", async (backupDir) => {
+    const before = stats;
+    const result = await runRclone(session.rclone, {
+      args:
+        "filesFrom" in work
+          ? againArgs({ ...ends, ...work, backupDir }, session.tuning)
+          : syncArgs(
+              {
+                ...ends,
+                backupDir,
+                filterFile: work.filterFile,
+                maxDelete: Math.max(work.maxDelete - gone, 0),
+                dryRun: false,
+              },
+              session.tuning,
+            ),
+      signal: session.world.signal,
+      onLog,
+    });
+    if (stats !== before) bytes += stats?.bytes ?? 0;
+    return result;
   });
   const spelled = new Map<string, RawPath>();
   for await (const { text, path, line } of matchLossy(lossy, [readListing(listing.file), held()])) {
@@ -160,7 +172,7 @@ export async function sync(
     failures: failed,
     failureCount: counts.failed,
     deletesSuppressed: suppressed,
-    copied: { files: counts.copied, bytes: stats?.bytes ?? 0 },
+    copied: { files: counts.copied, bytes },
     deleted: counts.deleted,
     eventCount: counts.copied + counts.deleted + counts.failed + counts.moved,
     events: () => readEvents(sorted),
