@@ -42,7 +42,7 @@ const refused: Readonly<Record<string, string>> = {
   "what is deleted":
     "delete-before delete-during delete-after delete-excluded max-delete max-delete-size ignore-errors b2-hard-delete mega-hard-delete drive-use-trash s3-bypass-governance-retention b2-lifecycle",
   "no longer be backed up":
-    "ignore-existing update no-check-dest size-only modify-window ignore-size ignore-checksum immutable",
+    "ignore-existing update no-check-dest size-only modify-window ignore-size ignore-checksum ignore-case-sync immutable",
   "filters belong":
     "filter filter-from include include-from exclude exclude-from exclude-if-present files-from files-from-raw files-from0 metadata-include metadata-exclude-from metadata-filter hash-filter ignore-case",
   "Unicode form": "no-unicode-normalization local-unicode-normalization",

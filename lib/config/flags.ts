@@ -33,7 +33,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
     "what is deleted is for the guards to decide",
   ],
   [
-    /^(?:ignore-existing|update|no-check-dest|size-only|modify-window|ignore-size|ignore-checksum|immutable)$/,
+    /^(?:ignore-existing|update|no-check-dest|size-only|modify-window|ignore-size|ignore-checksum|ignore-case-sync|immutable)$/,
     "changed files would no longer be backed up, or not be checked",
   ],
   [
