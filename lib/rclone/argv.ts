@@ -12,7 +12,9 @@ export interface Tuning {
 
 export interface ListIntent {
   readonly location: string;
-  readonly filterFile: string | undefined;
+  readonly filterFile?: string | undefined;
+  /** The filter does not tell upper from lower case. */
+  readonly anyCase?: boolean | undefined;
   /** Only files modified after this moment (RFC 3339). */
   readonly maxAge?: string | undefined;
   /** A file of raw paths: only these are listed, without reading directories. */
@@ -50,6 +52,7 @@ export function listArgs(intent: ListIntent, tuning: Tuning, features: Features)
     ...["lsf", "--recursive", "--files-only", "--format", "pst", "--separator", "\t"],
     ...(features.fineTimes ? ["--time-format", "RFC3339Nano"] : []),
     ...choiceFlags(intent),
+    ...(intent.anyCase === true ? ["--ignore-case"] : []),
     ...viewFlags(tuning),
     ...log,
     intent.location,

@@ -1,4 +1,4 @@
-import { isUtf8, rawFromBytes, textFromRaw, type RawPath } from "../units/rawpath.ts";
+import { isUtf8, rawFromBytes, replacement, textFromRaw, type RawPath } from "../units/rawpath.ts";
 
 /** The rule that leaves out exactly one file, or with `below` all that is below one directory. */
 export function excludeRule(path: RawPath, below: boolean): string {
@@ -12,6 +12,16 @@ export function excludeRule(path: RawPath, below: boolean): string {
 export function onlyRules(path: RawPath, below: boolean, anyTop: boolean): string[] {
   const glob = below ? `${escapeGlob(path)}/**` : bracketLast(path);
   return [`+ /${anyTop ? "*/" : ""}${glob}`, "- **"];
+}
+
+/**
+ * Rules that let through the files right in the directories of these paths. A name that is not UTF-8, or stands for such
+ * by U+FFFD, lets through others too.
+ */
+export function childrenRules(paths: readonly RawPath[]): string[] {
+  const parents = new Set(paths.map((path) => path.slice(0, path.lastIndexOf("/") + 1)));
+  const globs = [...parents].map((parent) => escapeGlob(rawFromBytes(parent)));
+  return [...globs.map((glob) => `+ /${glob.replaceAll(replacement, "?")}*`), "- **"];
 }
 
 /**

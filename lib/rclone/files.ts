@@ -55,9 +55,10 @@ export function deleteExactArgs(location: string, filesFrom: string, tuning: Tun
   return ["delete", "--files-from-raw", filesFrom, ...log, location, ...tuning.flags];
 }
 
-/** Removes the empty directories of a place, itself included. */
-export function removeEmptyArgs(location: string, tuning: Tuning): string[] {
-  return ["rmdirs", ...log, location, ...tuning.flags];
+/** Removes the empty directories of a place, itself included; with a filter, those below it that pass. */
+export function removeEmptyArgs(location: string, tuning: Tuning, filterFile?: string): string[] {
+  const choice = filterFile === undefined ? [] : ["--leave-root", "--filter-from", filterFile];
+  return ["rmdirs", ...choice, ...log, location, ...tuning.flags];
 }
 
 /** Copies one file to a name. */

@@ -25,6 +25,9 @@ export function textFromRaw(path: RawPath): string {
   return Buffer.from(path, "latin1").toString("utf8");
 }
 
+/** What stands for bytes that are not UTF-8, in text. */
+export const replacement = "\uFFFD";
+
 /** Whether a raw path's bytes are UTF-8. */
 export function isUtf8(path: RawPath): boolean {
   return bufferIsUtf8(Buffer.from(path, "latin1"));
@@ -39,7 +42,7 @@ export function asGoWrites(path: RawPath): string {
   let text = "";
   for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes, at);
-    text += length === 0 ? "\uFFFD" : bytes.toString("utf8", at, at + length);
+    text += length === 0 ? replacement : bytes.toString("utf8", at, at + length);
     at += Math.max(length, 1);
   }
   return text;

@@ -60,7 +60,10 @@ export async function clearTheWay(
   });
   for await (const page of linePages(createReadStream(directories.file)))
     for (const line of page)
-      await removeEmpty({ rclone, destination, tuning, signal: world.signal }, rawFromBytes(line));
+      await removeEmpty(
+        { rclone, destination, tuning, scratch: run.scratch, signal: world.signal },
+        rawFromBytes(line),
+      );
   return gone;
 }
 
@@ -73,10 +76,10 @@ const meansDirectory = /is a directory|not a directory|incompatible remotes/;
  * that was killed leaves, so that the next run can store it.
  */
 export async function clearEmpty(
-  { session: { rclone, destination, tuning, world } }: Run,
+  { scratch, session: { rclone, destination, tuning, world } }: Run,
   failures: readonly FileFailure[],
 ): Promise<void> {
   const blocked = failures.filter(({ reason }) => meansDirectory.test(reason));
   for (const { path } of blocked.slice(0, mostLooked))
-    await removeEmpty({ rclone, destination, tuning, signal: world.signal }, path);
+    await removeEmpty({ rclone, destination, tuning, scratch, signal: world.signal }, path);
 }

@@ -22,6 +22,9 @@ import type { Listing } from "../../rclone/listing.ts";
 import { runRclone } from "../../rclone/run.ts";
 import { Counter, type Count } from "../../units/count.ts";
 import { rawFromText } from "../../units/rawpath.ts";
+import { heldOfAlike } from "./facts.ts";
+import { isMisspelled } from "./misspelled.ts";
+import { rawObstacles } from "./rawobstacles.ts";
 import type { Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
 import { comparisonOf, lastKnown } from "./comparing.ts";
@@ -34,6 +37,8 @@ export interface Planned {
   readonly inTheWay: () => Pages<Obstacle>;
   /** What the destination is known to hold; nothing where that is not known. */
   readonly held: () => Pages<Entry>;
+  /** The same after a dry run, for files that rclone's log may not tell apart. */
+  readonly heldAlike?: () => Pages<Entry>;
   /** Whether rclone compares nothing but sizes between the ends; undefined where it was not asked. */
   readonly sizesOnly?: boolean;
   /** Files that were there, of their size, before anybody knew of them, and that nothing else tells of. */
@@ -110,6 +115,7 @@ export async function planByDryRun(
   const deletes = new Counter();
   let checks = 0;
   let archive = false;
+  const misspelled = new Map<string, boolean>();
   const counting = runRclone(session.rclone, {
     args: syncArgs(
       {
@@ -133,6 +139,9 @@ export async function planByDryRun(
       if (record.object === archiveName) archive = true;
       const size = record.size ?? -1;
       (record.skipped === "copy" ? copies : deletes).add(size);
+      const { object, skipped } = record;
+      if (isMisspelled(object))
+        misspelled.set(object, skipped === "delete" || misspelled.get(object) === true);
       // A dry run does not tell new files from changed ones.
       const kind = record.skipped === "copy" ? "change" : "delete";
       spool.write(formatChange({ path: rawFromText(record.object), size, kind }));
@@ -165,7 +174,9 @@ export async function planByDryRun(
     archive,
   });
   const told = { changes: () => readChanges(sorted), held: noPages, ...blind };
-  return { plan, ...told, inTheWay: () => obstacles(told.changes()), sizesOnly };
+  const inTheWay = (): Pages<Obstacle> => rawObstacles(run, listing, obstacles(told.changes()));
+  const heldAlike = await heldOfAlike(run, listing, misspelled);
+  return { plan, ...told, heldAlike, inTheWay, sizesOnly };
 }
 
 /**

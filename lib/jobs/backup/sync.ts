@@ -1,28 +1,21 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import type { Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import type { Obstacle } from "../../manifest/obstacles.ts";
 import type { FileEvent } from "../../manifest/outcome.ts";
 import type { Pages } from "../../manifest/pages.ts";
-import { linePages } from "../../manifest/textpages.ts";
-import { sortFile } from "../../process/sort.ts";
-import { LineSpool } from "../../process/spool.ts";
 import { againArgs, syncArgs } from "../../rclone/argv.ts";
 import type { Listing } from "../../rclone/listing.ts";
 import type { LogRecord, Stats } from "../../rclone/log.ts";
 import { runRclone } from "../../rclone/run.ts";
 import { below } from "../../stores/dir/context.ts";
-import {
-  asGoWrites,
-  isUtf8,
-  rawFromBytes,
-  rawFromText,
-  type RawPath,
-} from "../../units/rawpath.ts";
+import { asGoWrites, rawFromText } from "../../units/rawpath.ts";
 import type { FileFailure } from "../result.ts";
 import { inAttempts } from "./attempts.ts";
 import { clearEmpty, clearTheWay } from "./clearway.ts";
+import { countEvents, EventSpool, readEvents, type Told } from "./events.ts";
+import { factsOf } from "./facts.ts";
+import { isMisspelled, spell, type Misspelled } from "./misspelled.ts";
+import type { Planned } from "./planning.ts";
 import type { Run } from "./run.ts";
 import { progressOf } from "../statistics.ts";
 
@@ -45,6 +38,8 @@ export interface SyncOutcome {
   readonly events: () => Pages<FileEvent>;
   /** rclone was to compare checksums, found none in common, and compared sizes alone. */
   readonly bySize: boolean;
+  /** Files and directories of the source that rclone said it ignores, by its spelling. */
+  readonly leftOut: readonly string[];
 }
 
 /** What one call of rclone is to bring to the destination. */
@@ -66,28 +61,31 @@ const keptFailures = 1000;
 const fatal = 7;
 const limitReached = "--max-delete threshold reached";
 
+/** rclone's notices about a file or a directory of the source, which it does not copy then. */
+const leavesOut = /^Duplicate (?:object|directory) found in source - ignoring/;
+
 const fileRenamed = /^Renamed from "(.*)"$/;
 
 /**
  * Runs the sync, spooling what rclone tells about each file: memory does not grow with their number.
- * `name` tells the syncs of one run apart, whose spools are read together.
+ * `name` tells the syncs of one run apart, whose spools are read together. `planned` says what the destination held.
  */
 export async function sync(
   run: Run,
   name: "first" | "recounted" | "again",
   work: SyncWork,
   listing: Listing,
-  held: () => Pages<Entry>,
+  planned: Pick<Planned, "held" | "heldAlike">,
 ): Promise<SyncOutcome> {
   const { session, scratch } = run;
-  const spool = new LineSpool(join(scratch, `events-${name}`));
+  const spool = new EventSpool(join(scratch, `events-${name}`));
   const failures = new Map<string, string>();
-  const lossy: { text: string; line: string }[] = [];
+  const lossy: Misspelled[] = [];
   let stats: Stats | undefined;
   let suppressed = false;
   let limited = false;
   let bySize = false;
-  let sequence = 0;
+  const leftOut: string[] = [];
   let bytes = 0;
   /** What rclone counts as deletions. */
   let gone = 0;
@@ -95,11 +93,8 @@ export async function sync(
   const { source, destination } = session;
   const ends = { source, destination, statsEvery: 1 };
   const tell = (object: string, kind: Told, size?: number): void => {
-    sequence += 1;
-    // The last event of a path counts: rclone tries three times.
-    const line = `${String(sequence).padStart(12, "0")}\t${kind}\t${size ?? ""}`;
-    if (object.includes("\uFFFD")) lossy.push({ text: object, line });
-    else spool.write(`${rawFromText(object)}\t${line}`);
+    if (isMisspelled(object)) lossy.push({ text: object, kind, size });
+    else spool.tell(rawFromText(object), kind, size);
   };
   const onLog = (record: LogRecord): void => {
     if (record.stats !== undefined) {
@@ -108,6 +103,7 @@ export async function sync(
     }
     if (record.message.startsWith("not deleting files as there were IO errors")) suppressed = true;
     if (isLimit(record)) limited = true;
+    if (leavesOut.test(record.message)) leftOut.push(record.object ?? "");
     if (record.message.startsWith("--checksum is in use but")) bySize = true;
     if (history?.setAside === "copy and delete" && record.message === "Deleted") gone += 1;
     const event = eventOf(record, history !== undefined);
@@ -120,7 +116,8 @@ export async function sync(
     session.world.events.detail(1, `${object}: ${record.message}`);
     if (event === "failed" && (failures.size < keptFailures || failures.has(object)))
       failures.set(object, record.message);
-    if (event !== "failed") failures.delete(object);
+    // Of names that look alike, another may have failed.
+    if (event !== "failed" && !isMisspelled(object)) failures.delete(object);
   };
   if (!("filesFrom" in work)) {
     const aside = history === undefined ? undefined : below(history.location, run.id);
@@ -129,7 +126,7 @@ export async function sync(
     );
   }
   const { code, lastError } = await inAttempts(run, name === "first", async (backupDir) => {
-    const before = stats;
+    const last = stats;
     const result = await runRclone(session.rclone, {
       args:
         "filesFrom" in work
@@ -147,22 +144,24 @@ export async function sync(
       signal: session.world.signal,
       onLog,
     });
-    if (stats !== before) bytes += stats?.bytes ?? 0;
+    if (stats !== last) bytes += stats?.bytes ?? 0;
     return result;
   });
-  const spelled = new Map<string, RawPath>();
-  for await (const { text, path, line } of matchLossy(lossy, [readListing(listing.file), held()])) {
-    spool.write(`${path}\t${line}`);
-    spelled.set(text, path);
+  const failed = [...failures]
+    .filter(([text]) => !isMisspelled(text))
+    .map(([text, reason]) => ({ path: rawFromText(text), reason }));
+  // What failed in an attempt and not in the last one is done.
+  const open = code === 0 ? lossy.filter(({ kind }) => kind !== "failed") : lossy;
+  const { held, heldAlike = held } = planned;
+  const listed = readListing(listing.file);
+  for (const one of await spell(open, heldAlike(), listed, factsOf(run))) {
+    for (const { kind, size } of one.told) spool.tell(one.path, kind, size);
+    const reason =
+      one.told.at(-1)?.kind === "failed" ? failures.get(asGoWrites(one.path)) : undefined;
+    if (reason !== undefined) failed.push({ path: one.path, reason });
   }
-  spool.close();
-  const sorted = `${spool.file}.sorted`;
-  await sortFile(spool.file, sorted, scratch, { signal: session.world.signal });
+  const sorted = await spool.sorted(scratch, session.world.signal);
   const counts = await countEvents(readEvents(sorted));
-  const failed = [...failures].map(([text, reason]) => ({
-    path: spelled.get(text) ?? rawFromText(text),
-    reason,
-  }));
   await clearEmpty(run, failed);
   return {
     code,
@@ -177,6 +176,7 @@ export async function sync(
     eventCount: counts.copied + counts.deleted + counts.failed + counts.moved,
     events: () => readEvents(sorted),
     bySize,
+    leftOut,
   };
 }
 
@@ -193,9 +193,6 @@ function fileOf({ object, message }: LogRecord): string | undefined {
 function isLimit({ level, message }: LogRecord): boolean {
   return level === "error" && message.includes(limitReached);
 }
-
-/** What one line tells; a file may have several. */
-type Told = FileEvent["kind"] | "touched";
 
 /**
  * What a line of rclone's log says of a file; undefined for lines about anything else. Where old
@@ -217,69 +214,4 @@ function eventOf(record: LogRecord, keepsOld: boolean): Told | undefined {
   return /^(Copied|Multi-thread Copied|Moved|Renamed from)/.test(record.message)
     ? "copied"
     : undefined;
-}
-
-/**
- * Finds the paths that rclone's log can't spell: JSON has no bytes that are not UTF-8, so the log
- * shows U+FFFD in their place, and the listing knows them as they are.
- */
-async function* matchLossy(
-  told: readonly { text: string; line: string }[],
-  known: readonly Pages<Entry>[],
-): AsyncGenerator<{ text: string; path: RawPath; line: string }> {
-  if (told.length === 0) return;
-  const lines = new Map<string, string[]>();
-  for (const { text, line } of told) lines.set(text, [...(lines.get(text) ?? []), line]);
-  const found = new Set<string>();
-  for (const pages of known) {
-    for await (const page of pages) {
-      for (const { path } of page) {
-        if (isUtf8(path) || found.has(path)) continue;
-        found.add(path);
-        const text = asGoWrites(path);
-        for (const line of lines.get(text) ?? []) yield { text, path, line };
-      }
-    }
-  }
-}
-
-/** The last event of each path, sorted by path, and whether the path was set aside before. */
-async function* readEvents(file: string): Pages<FileEvent> {
-  let last: FileEvent | undefined;
-  for await (const lines of linePages(createReadStream(file))) {
-    const page: FileEvent[] = [];
-    for (const line of lines) {
-      const event = parseEvent(line);
-      if (last !== undefined && last.path !== event.path) page.push(last);
-      const aside = last?.path === event.path && last.aside === true;
-      last = aside ? { ...event, aside } : event;
-    }
-    if (page.length > 0) yield page;
-  }
-  if (last !== undefined) yield [last];
-}
-
-function parseEvent(line: string): FileEvent {
-  const [path = "", , kind, size = ""] = line.split("\t");
-  const event = {
-    path: rawFromBytes(path) satisfies RawPath,
-    size: size === "" ? undefined : Number(size),
-  };
-  switch (kind) {
-    case "copied":
-    case "deleted":
-      return { ...event, kind };
-    case "moved":
-      return { ...event, kind, aside: true };
-    case "touched":
-      return { ...event, kind: "copied", touched: true };
-    default:
-      return { ...event, kind: "failed" };
-  }
-}
-
-async function countEvents(events: Pages<FileEvent>): Promise<Record<FileEvent["kind"], number>> {
-  const counts = { copied: 0, deleted: 0, failed: 0, moved: 0 };
-  for await (const page of events) for (const { kind } of page) counts[kind] += 1;
-  return counts;
 }

@@ -13,6 +13,7 @@ import { binding } from "../filterfile.ts";
 import type { FileFailure } from "../result.ts";
 import { forgetting } from "../verify/forget.ts";
 import { deletionsFor } from "./history.ts";
+import { findLeftOut, nothingLeftOut, withLeftOut, type LeftOut } from "./leftout.ts";
 import type { Run } from "./run.ts";
 import { surveyAgain, type Survey } from "./survey.ts";
 import { sync, type SyncOutcome, type SyncWork } from "./sync.ts";
@@ -52,6 +53,8 @@ interface Syncs {
   readonly failure?: Failure;
   /** Of what the silence of the last proves nothing. */
   readonly doubted?: Doubt | undefined;
+  /** What rclone left out without an error. */
+  readonly leftOut?: LeftOut;
 }
 
 /**
@@ -60,11 +63,11 @@ interface Syncs {
  * Throws only when the run was stopped or the state can't be written.
  */
 export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> {
-  const { plan, held } = planned.planned;
+  const { plan } = planned.planned;
   // What is missing from an incomplete listing may exist: nothing is to be deleted for it.
   const limit = deletionsFor(run, planned, planned.listing.complete ? plan.deletes.files : 0);
   const work = workOf(planned, limit);
-  const first = await sync(run, "first", work, planned.listing, held);
+  const first = await sync(run, "first", work, planned.listing, planned.planned);
   const syncs = await withUnseen(
     run,
     planned,
@@ -72,12 +75,12 @@ export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> 
       ? await syncRecounted(run, planned, first)
       : { done: [first], seen: planned },
   );
-  const { done, seen } = syncs;
+  const { done, seen, leftOut = nothingLeftOut } = syncs;
   const last = done.at(-1) ?? first;
   const clean = last.code === 0;
   const { tooLong } = seen;
-  const failures = [...tooLong.failures, ...(clean ? [] : last.failures)];
-  const failureCount = tooLong.count + (clean ? 0 : last.failureCount);
+  const failures = [...tooLong.failures, ...leftOut.failures, ...(clean ? [] : last.failures)];
+  const failureCount = tooLong.count + leftOut.count + (clean ? 0 : last.failureCount);
   const ended = syncs.failure ?? (clean ? undefined : classify(run, last));
   const failure =
     failureCount > 0 && (ended === undefined || ended.outcome === "partial")
@@ -105,14 +108,26 @@ function workOf({ filterFile, planned }: Survey, maxDelete: number): SyncWork {
   return { filterFile, maxDelete, inTheWay: planned.inTheWay };
 }
 
-/** After a sync that looked at all files: uploads those too in which rclone saw no change. */
+/**
+ * After a sync that looked at all files: uploads those too in which rclone saw no change, and looks for those that it
+ * left out.
+ */
 async function withUnseen(run: Run, planned: Survey, syncs: Syncs): Promise<Syncs> {
   const { done, seen, failure } = syncs;
   const last = done.at(-1) ?? done[0];
   const whole = last.code === 0 || classify(run, last).outcome === "partial";
   if (failure !== undefined || !whole) return syncs;
   const { last: all, doubted } = await uploadUnseen(run, planned, seen, done, last);
-  return { ...syncs, done: done.length === 1 ? [all] : [done[0], all], doubted };
+  const withLast = (one: SyncOutcome): Syncs["done"] =>
+    done.length === 1 ? [one] : [done[0], one];
+  if (all.code !== 0) return { ...syncs, done: withLast(all), doubted };
+  const leftOut = await findLeftOut(run, planned.planned, seen, withLast(all));
+  return {
+    ...syncs,
+    done: withLast(withLeftOut(all, leftOut)),
+    doubted,
+    leftOut,
+  };
 }
 
 /**
@@ -139,7 +154,7 @@ async function syncRecounted(run: Run, planned: Survey, first: SyncOutcome): Pro
       "recounted",
       workOf(again, deletionsFor(run, again, files)),
       again.listing,
-      planned.planned.held,
+      planned.planned,
     );
     return {
       done: [first, second],

@@ -23,12 +23,13 @@ export interface Uploaded {
  */
 export async function uploadUnseen(
   run: Run,
-  { planned: { plan, held, sizesOnly } }: Survey,
+  { planned }: Survey,
   { listing }: Survey,
   done: readonly SyncOutcome[],
   last: SyncOutcome,
 ): Promise<Uploaded> {
   const { session } = run;
+  const { plan, held, sizesOnly } = planned;
   const bySize = done.some((one) => one.bySize);
   const byManifest = plan.from === "manifest";
   if (comparesChecksums(session.tuning.flags) && !bySize) return { last };
@@ -57,7 +58,7 @@ export async function uploadUnseen(
     1,
     `${formatFiles(count)} changed, in which rclone saw no change: uploading them`,
   );
-  const again = await sync(run, "again", { filesFrom: list.file }, listing, held);
+  const again = await sync(run, "again", { filesFrom: list.file }, listing, planned);
   return { last: joined(last, again), doubted };
 }
 
@@ -83,5 +84,6 @@ function joined(last: SyncOutcome, again: SyncOutcome): SyncOutcome {
     eventCount: last.eventCount + again.eventCount,
     events: () => joinEvents([last.events, again.events]),
     bySize: last.bySize,
+    leftOut: last.leftOut,
   };
 }

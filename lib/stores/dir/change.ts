@@ -55,7 +55,9 @@ export async function changeCurrent(
     asked.map(({ name }) => name),
   );
   const there = new Map<RawPath, Entry>();
-  const listed = await listPlace(context, `change-${run.name}`, context.destination, names);
+  const listed = await listPlace(context, `change-${run.name}`, context.destination, {
+    filesFrom: names,
+  });
   for await (const page of listed()) for (const entry of page) there.set(entry.path, entry);
   const changes = asked.filter(({ name }) => run.mayChange?.(name, there.get(name)) ?? true);
   if (changes.length === 0) return new Map();

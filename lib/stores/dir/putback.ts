@@ -5,6 +5,7 @@ import { readListing } from "../../manifest/listingfile.ts";
 import { merge, type Pages } from "../../manifest/pages.ts";
 import { writeScratch } from "../../process/scratchfile.ts";
 import { LineSpool } from "../../process/spool.ts";
+import type { ListIntent } from "../../rclone/argv.ts";
 import { moveBackArgs } from "../../rclone/files.ts";
 import { listFiles, LocationMissing } from "../../rclone/listing.ts";
 import { runRclone } from "../../rclone/run.ts";
@@ -37,8 +38,10 @@ export async function putBack(
     }
   asked.close();
   if (!any) return { count: 0, sample: [] };
-  const aside = await listPlace(context, "aside", below(context.history, run), asked.file);
-  const there = await listPlace(context, "there", context.destination, asked.file);
+  const aside = await listPlace(context, "aside", below(context.history, run), {
+    filesFrom: asked.file,
+  });
+  const there = await listPlace(context, "there", context.destination, { filesFrom: asked.file });
   return moveBack(context, run, missingFrom(there, aside));
 }
 
@@ -49,20 +52,20 @@ async function* missingFrom(there: () => Pages<Entry>, aside: () => Pages<Entry>
 }
 
 /**
- * Lists a place as it is now, all of it or only the files named in a list; nothing where it does not
- * exist. Throws when some of it can't be read: a file that is not listed would be taken for none.
+ * Lists a place as it is now, all of it or only the files named in a list, or that rules let through; nothing where it
+ * does not exist. Throws when some of it can't be read: a file that is not listed would be taken for none.
  */
 export async function listPlace(
-  context: DirContext,
+  context: Pick<DirContext, "rclone" | "features" | "tuning" | "scratch" | "signal">,
   name: string,
   location: string,
-  filesFrom?: string,
+  choice: Pick<ListIntent, "filesFrom" | "filterFile" | "anyCase"> = {},
 ): Promise<() => Pages<Entry>> {
   const output = join(context.scratch, `${name}.listing`);
   const { rclone, features, tuning, scratch, signal } = context;
   try {
     const { complete, unreadable } = await listFiles(rclone, features, tuning, {
-      ...{ location, output, scratch, signal, filterFile: undefined, filesFrom, what: "history" },
+      ...{ location, output, scratch, signal, ...choice, what: "history" },
     });
     if (!complete)
       throw failed(

@@ -96,7 +96,7 @@ async function stillThere(
   const asked = new LineSpool(join(context.scratch, `${name}.list`));
   for (const version of versions) asked.write(version.name);
   asked.close();
-  const there = await listPlace(context, name, location, asked.file);
+  const there = await listPlace(context, name, location, { filesFrom: asked.file });
   for await (const page of there()) for (const { path } of page) found.add(path);
   return found;
 }

@@ -1,8 +1,17 @@
 import { join } from "node:path";
+import { writeScratch } from "../../process/scratchfile.ts";
 import { LineSpool } from "../../process/spool.ts";
+import { onlyRules } from "../../rclone/exact.ts";
+import { rulesText } from "../../rclone/filters.ts";
 import { copyExactArgs, moveBackArgs, removeEmptyArgs } from "../../rclone/files.ts";
 import { runRclone } from "../../rclone/run.ts";
-import { asGoWrites, isUtf8, textFromRaw, type RawPath } from "../../units/rawpath.ts";
+import {
+  asGoWrites,
+  isUtf8,
+  rawFromBytes,
+  textFromRaw,
+  type RawPath,
+} from "../../units/rawpath.ts";
 import { below, type DirContext } from "./context.ts";
 import { listPlace } from "./putback.ts";
 
@@ -70,18 +79,35 @@ export async function copyBack(
   return second.isSure ? new Map() : reasons(second, "copy", await missing(left));
 }
 
-/** Removes an empty directory that has the name of a file to come; one that holds a file stays. */
+/**
+ * Removes an empty directory that has the name of a file to come; one that holds a file stays. Where the name is not
+ * UTF-8, empty ones that look alike may go with it.
+ */
 export async function removeEmpty(
-  context: Pick<DirContext, "rclone" | "destination" | "tuning" | "signal">,
+  context: Pick<DirContext, "rclone" | "destination" | "tuning" | "scratch" | "signal">,
   name: RawPath,
 ): Promise<void> {
-  // An argument holds text only.
-  if (!isUtf8(name)) return;
+  const { place, rest } = reachable(name);
+  const location = place === "" ? context.destination : below(context.destination, place);
+  let filterFile: string | undefined;
+  if (rest !== "") {
+    filterFile = join(context.scratch, "empty.rules");
+    await writeScratch(filterFile, rulesText(onlyRules(rest, true, false)));
+  }
   // Where there is no such directory, that is an error that says nothing.
   await runRclone(context.rclone, {
-    args: removeEmptyArgs(below(context.destination, textFromRaw(name)), context.tuning),
+    args: removeEmptyArgs(location, context.tuning, filterFile),
     signal: context.signal,
   });
+}
+
+/** As far as an argument can name a path, which holds text only, and what is left of it. */
+function reachable(path: RawPath): { place: string; rest: RawPath } {
+  const segments = path.split("/");
+  const end = segments.findIndex((segment) => !isUtf8(rawFromBytes(segment)));
+  if (end < 0) return { place: textFromRaw(path), rest: rawFromBytes("") };
+  const place = textFromRaw(rawFromBytes(segments.slice(0, end).join("/")));
+  return { place, rest: rawFromBytes(segments.slice(end).join("/")) };
 }
 
 /** What rclone said of a transfer. */
@@ -131,7 +157,7 @@ async function present(
   for (const name of names) list.write(name);
   list.close();
   const there = new Map<RawPath, number>();
-  const listed = await listPlace(context, "present", context.destination, list.file);
+  const listed = await listPlace(context, "present", context.destination, { filesFrom: list.file });
   for await (const page of listed()) for (const { path, size } of page) there.set(path, size);
   return there;
 }

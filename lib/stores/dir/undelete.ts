@@ -32,14 +32,15 @@ export async function undelete(
   asked.close();
   if (newest.size === 0) return [];
   const taken = new Set<RawPath>();
-  const there = await listPlace(context, `${name}-there`, context.destination, asked.file);
+  const there = await listPlace(context, `${name}-there`, context.destination, {
+    filesFrom: asked.file,
+  });
   for await (const page of there()) for (const { path } of page) taken.add(path);
   const found = new Map<string, Entry[]>();
   for (const run of new Set(newest.values())) {
     const entries: Entry[] = [];
-    const aside = await listPlace(
-      ...([context, `${name}-${run}`, below(context.history, run), asked.file] as const),
-    );
+    const place = below(context.history, run);
+    const aside = await listPlace(context, `${name}-${run}`, place, { filesFrom: asked.file });
     for await (const page of aside())
       for (const entry of page)
         if (newest.get(entry.path) === run && !taken.has(entry.path)) entries.push(entry);
