@@ -221,6 +221,31 @@ test("what came from elsewhere is told by the next list of all files", () => {
   assert.deepEqual(show({ current: entry(2), told: lines }, runsUntil(3)), ["2@300?"]);
 });
 
+test("what no run tells of came after the last list of all files that lacks it", () => {
+  const runs = runsUntil(5).map((run, index) => ({ ...run, full: index === 0 || index === 2 }));
+  assert.deepEqual(show({ current: entry(5) }, runs), ["5@400?"]);
+  assert.deepEqual(show({ aside: [{ run: 4, entry: entry(5) }] }, runs)[1], "5@400?");
+  assert.deepEqual(show({ current: entry(5), told: [told(3, "touch", 5)] }, runs), ["5@400?"]);
+  assert.deepEqual(show({ current: entry(5), told: [told(2, "held", 5)] }, runs), ["5@200?"]);
+  assert.deepEqual(show({ current: entry(5), told: [told(0, "held", 5)] }, runs), ["5@0"]);
+  // Of one whose end nobody saw, the list may lack anything.
+  const unseen = runs.map((run, index) => ({ ...run, uncertain: index === 2 }));
+  assert.deepEqual(show({ current: entry(5) }, unseen), ["5@200?"]);
+  assert.deepEqual(show({ current: entry(5) }, runsUntil(2)), ["5@0"]);
+});
+
+test("what a run set aside of a file that is new with it was never there between two runs", () => {
+  const runs = runsUntil(3);
+  const facts = {
+    current: entry(6),
+    aside: [{ run: 1, entry: entry(5) }],
+    told: [told(1, "add", 6)],
+  };
+  assert.deepEqual(show(facts, runs), ["6@200", "5@200?"]);
+  const old = { ...facts, told: [told(1, "change", 6)] };
+  assert.deepEqual(show(old, runs), ["6@200", "5@0"]);
+});
+
 test("ids of runs are read as they are written", () => {
   const date = new Date("2026-01-31T03:00:00.123Z");
   assert.equal(runId(7, date), "000007-20260131T030000Z");

@@ -21,6 +21,7 @@ function looks(mtime: number, ctime: number, wanted: number): boolean {
     from: seconds,
     until: undefined,
     end: "current",
+    ended: undefined,
     doubtful: false,
   };
   const found = { size: 7, mtimeMs: seconds + mtime, ctimeMs: seconds + ctime, isFile: () => true };

@@ -15,7 +15,7 @@ import {
   readManifestHeader,
   writeManifest,
 } from "../lib/manifest/manifest.ts";
-import { outcome, type FileEvent } from "../lib/manifest/outcome.ts";
+import { cameAndWent, markCame, outcome, type FileEvent } from "../lib/manifest/outcome.ts";
 import { merge, noPages, onePage, type Pages } from "../lib/manifest/pages.ts";
 import { rawFromBytes, rawFromText } from "../lib/units/rawpath.ts";
 
@@ -185,6 +185,21 @@ test("what changed under way is in doubt, and so counts as changed the next nigh
   const [late] = await all(outcome(noPages(), noPages(), onePage([copied]), true));
   assert.deepEqual([late?.size, late?.uncertain], [7, true]);
   assert.ok(late !== undefined && !unchanged(late, { ...listed, size: 7 }));
+});
+
+test("of a file that an attempt stored anew and a later one could not store again, what came first is kept", async () => {
+  const now = { path: rawFromText("log"), size: 5, time: "2024-01-01T00:00:00Z" };
+  const failed = { path: now.path, kind: "failed", aside: true } as const;
+  const old = { path: rawFromText("old"), size: 1, time: now.time };
+  const changed = { path: old.path, kind: "copied", aside: true } as const;
+  const came = await all(cameAndWent(onePage([old]), onePage<FileEvent>([failed, changed])));
+  assert.deepEqual(came, [now.path]);
+  const events = markCame(onePage<FileEvent>([failed]), new Set(came));
+  assert.deepEqual(await all(outcome(noPages(), onePage([now]), events, false)), [
+    { ...now, uncertain: true },
+  ]);
+  const unmarked = onePage<FileEvent>([failed]);
+  assert.deepEqual(await all(outcome(noPages(), onePage([now]), unmarked, false)), []);
 });
 
 test("a clean sync leaves no entry of a file that vanished unseen", async () => {

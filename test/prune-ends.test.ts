@@ -95,3 +95,19 @@ test("the oldest moves on by its true end; without the memory it is kept longer"
   const after = await made.expect(0, "prune", ["--allow-clock", "home"]);
   assert.equal(after.stderr, "");
 });
+
+test("a restore to the time of a removed version takes the one before it, and tells", async (t) => {
+  const made = await changed(t);
+  await made.expect(0, "prune", ["home"]);
+  // Two versions were there then that are gone: of 80 and of 76 bytes.
+  const gone = new Date(start - 7.7 * day).toISOString();
+  const told =
+    /warning: 2 files: the version of that time is no longer kept, and the last one before it is taken: a, b; /;
+  const to = path.join(made.box.root, "out");
+  const { stderr } = await made.expect(0, "restore", ["home", "--as-of", gone, "--to", to, "-n"]);
+  assert.match(stderr, told);
+  const back = await made.expect(0, "recover", ["-n", "--as-of", gone, "home"]);
+  assert.match(back.stderr, told);
+  const kept = new Date(start - 8.5 * day).toISOString();
+  assert.equal((await made.expect(0, "recover", ["-n", "--as-of", kept, "home"])).stderr, "");
+});

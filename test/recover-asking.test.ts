@@ -136,8 +136,8 @@ test("on dated directories, too, what was not shown stays", async (t) => {
   for (const name of ["again", "gone too", "new", "ransom again"])
     assert.equal(await content(name), "meanwhile", name);
   await world.expect(0, "recover", ["--yes", ...args]);
-  // Of what no run brought, dated directories can't tell when it came.
-  assert.deepEqual(await names(), ["again", "damaged", "gone", "gone too", "new"]);
+  // What no run brought came after the first one, which listed all files.
+  assert.deepEqual(await names(), ["again", "damaged", "gone", "gone too"]);
   for (const name of ["again", "damaged", "gone", "gone too"])
     assert.equal(await content(name), `good ${name}`);
 });

@@ -21,3 +21,8 @@ export function perhapsAt(history: FileHistory, time: number): FileVersion | und
   const newest = history.versions.find(({ from }) => from <= time);
   return newest?.doubtful === true ? newest : undefined;
 }
+
+/** Whether what at() has for a time had ended by then: nothing that came between is stored any more. */
+export function isOutdated({ ended }: FileVersion, time: number): boolean {
+  return ended !== undefined && ended <= time;
+}

@@ -153,14 +153,25 @@ function deletionOf(entries: readonly StoredVersion[]): number {
 function span(stored: StoredVersion, size: number, newer: StoredVersion | undefined): FileVersion {
   const from = stored.storedAt;
   if (newer === undefined)
-    return { stored, size, from, until: undefined, end: "current", doubtful: false };
+    return {
+      stored,
+      size,
+      from,
+      until: undefined,
+      end: "current",
+      ended: undefined,
+      doubtful: false,
+    };
+  const until = Math.max(newer.storedAt, from);
+  const known = stored.endedAt ?? until;
   const deleted = newer.kind === "marker";
   return {
     stored,
     size,
     from,
-    until: Math.max(newer.storedAt, from),
+    until,
     end: deleted ? "deleted" : "superseded",
+    ended: known >= from && known < until ? known : undefined,
     // Two uploads may share a moment of a coarse clock; a marker with the time of what it covers
     // is what a store writes that doesn't know.
     doubtful: deleted ? newer.doubtful === true || newer.storedAt <= from : newer.storedAt < from,

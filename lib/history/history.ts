@@ -11,6 +11,8 @@ export interface FileVersion {
   /** When it was superseded or deleted; undefined for the current version. */
   readonly until: number | undefined;
   readonly end: "current" | "superseded" | "deleted";
+  /** When it truly ended, where what came then is no longer stored: until then nothing else is known. */
+  readonly ended: number | undefined;
   /** Whether the store can't be believed about `until`: a deletion told before what it deletes. */
   readonly doubtful: boolean;
 }

@@ -20,12 +20,13 @@ export function noTimes(): TimesSeen {
 
 /** Counts the times of one file, as far as they matter for the moment `time`. */
 export function seeTimes(times: TimesSeen, file: FileHistory, time: number): void {
-  for (const { from, until, end } of file.versions) {
+  for (const { from, until, end, stored } of file.versions) {
     for (const moment of [from, until])
       if (moment !== undefined && moment > 0 && moment < times.began) times.began = moment;
     if (end !== "superseded" || until === undefined || until <= time) continue;
     times.superseded += 1;
-    if (from === until) times.momentary += 1;
+    // One that a run stored and replaced within itself is told as uncertain.
+    if (from === until && stored.uncertain !== true) times.momentary += 1;
   }
   if (at(file, time)?.from === 0) times.early += 1;
 }

@@ -8,6 +8,7 @@ import { readPaused, writePaused } from "../state/paused.ts";
 import { formatFiles } from "../units/format.ts";
 import { rawFromText } from "../units/rawpath.ts";
 import { distrustManifest } from "./changerecord.ts";
+import { withEnds } from "./ended.ts";
 import { withHistory, type OpenHistory } from "./openhistory.ts";
 import { held, watchForeign } from "./ours.ts";
 import { carryOutAll, stepsAtOnce, type CarriedOut } from "./recover/carryout.ts";
@@ -102,7 +103,7 @@ async function planAll(
   const spool = spooled === undefined ? undefined : new LineSpool(spooled);
   const pages = history.histories(rawFromText(""), watchForeign(events, seen));
   try {
-    for await (const page of held(history, pages, seen)) {
+    for await (const page of held(history, withEnds(history, pages), seen)) {
       signal.throwIfAborted();
       const steps: RecoverStep[] = [];
       for (const file of page) {

@@ -59,7 +59,7 @@ export async function listVersions(session: Session, options: ListOptions): Prom
 }
 
 async function* everyVersion(histories: Pages<FileHistory>): Pages<PlannedFile> {
-  const rest = { deleted: false, uncertain: false };
+  const rest = { deleted: false, uncertain: false, outdated: false };
   for await (const page of histories)
     yield page.flatMap(({ path, versions }) =>
       versions.map((version) => ({ path, target: path, version, ...rest })),
@@ -110,7 +110,8 @@ async function restoreFrom(given: Restoration): Promise<RestoreResult> {
     planned: { files: plan.files + tally.missed, bytes: plan.bytes },
     restored: options.dryRun ? { files: todo.files, bytes: todo.bytes } : tally.restored,
     ...{ already: tally.already, verified: tally.verified, unverified: tally.unverified },
-    ...{ uncertain: tally.uncertain, failures: tally.failures, failureCount: tally.failureCount },
+    ...{ uncertain: tally.uncertain, outdated: tally.outdated },
+    ...{ failures: tally.failures, failureCount: tally.failureCount },
     outcome: tally.failureCount > 0 ? "partial" : "done",
   };
 }

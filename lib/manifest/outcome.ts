@@ -11,6 +11,8 @@ export interface FileEvent {
   readonly size?: number | undefined;
   /** What was at the path lies among the old versions now. */
   readonly aside?: boolean;
+  /** It was set aside, and before the run there was none: what lies aside came with it, too. */
+  readonly came?: boolean;
   /** Nothing but the time was changed. */
   readonly touched?: boolean;
 }
@@ -92,8 +94,9 @@ function after(
   doubted: Doubt,
 ): Entry | undefined {
   if (event?.kind === "deleted") return undefined;
-  // What was moved away is moved back.
-  if (event?.kind === "failed" || event?.kind === "moved") return before;
+  // What was moved away is moved back, also what an earlier attempt had stored.
+  if (event?.kind === "failed" || event?.kind === "moved")
+    return event.came === true && now !== undefined ? { ...now, uncertain: true } : before;
   if (event?.kind === "copied") {
     if (now === undefined) return unlisted(event);
     return event.size === undefined || event.size === now.size
@@ -134,4 +137,21 @@ async function* laterWins(first: Pages<FileEvent>, second: Pages<FileEvent>): Pa
       if (event === undefined) return [];
       return old?.aside === true ? [{ ...event, aside: true }] : [event];
     });
+}
+
+/** Files that were set aside though there were none before the run: an earlier attempt of it had stored them. */
+export async function* cameAndWent(held: Pages<Entry>, events: Pages<FileEvent>): Pages<RawPath> {
+  for await (const page of merge(held, events))
+    yield page.flatMap(([before, event]) =>
+      before === undefined && event?.aside === true ? [event.path] : [],
+    );
+}
+
+/** The events, those of these files with a mark. */
+export async function* markCame(
+  events: Pages<FileEvent>,
+  came: ReadonlySet<RawPath>,
+): Pages<FileEvent> {
+  for await (const page of events)
+    yield page.map((event) => (came.has(event.path) ? { ...event, came: true } : event));
 }

@@ -20,7 +20,7 @@ export function versionPage(page: readonly ListedVersion[], view: RestoreView): 
       const until =
         version.until === undefined
           ? "current"
-          : `${version.end} ${shown(version.until, view)}${version.doubtful ? "?" : ""}`;
+          : `${version.end} ${shown(version.ended ?? version.until, view)}${version.doubtful ? "?" : ""}`;
       const from = `${shown(version.from, view)}${version.stored.uncertain === true ? "?" : ""}`;
       const text = `${from.padEnd(31)} ${until.padEnd(42)} ${String(version.size).padStart(12)} `;
       return [Buffer.from(text), pathBytes(path, view.toTerminal)];
@@ -70,6 +70,7 @@ export function restoreJson(result: RestoreResult): Record<string, unknown> {
     ...{ planned: count(result.planned), restored: count(result.restored) },
     ...{ already_there: count(result.already), verified: count(result.verified) },
     ...{ unverified: count(result.unverified), uncertain: result.uncertain },
+    outdated: result.outdated,
     failures: result.failures.map(({ path, reason }) => ({ ...pathJson(path), reason })),
     failure_count: result.failureCount,
   };
@@ -78,11 +79,12 @@ export function restoreJson(result: RestoreResult): Record<string, unknown> {
 /** Files that a dry run would write, as NDJSON. */
 export function planNdjson(page: readonly PlannedFile[]): string {
   return ndjson(
-    page.map(({ path, target, version, uncertain }) => ({
+    page.map(({ path, target, version, uncertain, outdated }) => ({
       ...pathJson(path),
       target: pathJson(target).path,
       ...versionJson(version),
       uncertain,
+      outdated,
     })),
   );
 }
@@ -92,11 +94,18 @@ function versionJson({
   size,
   from,
   until,
+  ended,
   end,
   doubtful,
 }: ListedVersion["version"]): object {
   return {
-    ...{ size, modified: iso(stored.modifiedAt), stored: iso(from), until: iso(until), end },
+    ...{
+      size,
+      modified: iso(stored.modifiedAt),
+      stored: iso(from),
+      until: iso(ended ?? until),
+      end,
+    },
     ...{ id: stored.id, uncertain: stored.uncertain === true || doubtful },
   };
 }

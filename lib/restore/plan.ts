@@ -1,4 +1,4 @@
-import { at, perhapsAt } from "../history/at.ts";
+import { at, isOutdated, perhapsAt } from "../history/at.ts";
 import type { FileHistory, FileVersion } from "../history/history.ts";
 import type { Pages } from "../manifest/pages.ts";
 import { rawFromBytes, type RawPath } from "../units/rawpath.ts";
@@ -26,6 +26,8 @@ export interface PlannedFile {
   readonly deleted: boolean;
   /** Whether the store can't tell for sure that this was the version of that time. */
   readonly uncertain: boolean;
+  /** Whether it had ended by then, and what came next is no longer stored. */
+  readonly outdated: boolean;
 }
 
 /**
@@ -53,7 +55,7 @@ function planFile(history: FileHistory, choice: RestoreChoice): PlannedFile[] {
     const names = versionNames(path, came);
     return came.map((version, index) => ({
       ...{ path, target: names[index] ?? path, version },
-      ...{ deleted, uncertain: false },
+      ...{ deleted, uncertain: false, outdated: false },
     }));
   }
   const last = choice.includeDeleted ? versions.find(({ from }) => from <= asOf) : undefined;
@@ -66,7 +68,8 @@ function planFile(history: FileHistory, choice: RestoreChoice): PlannedFile[] {
   // What is there now is no matter of times.
   const uncertain =
     choice.asOf !== undefined && (version.doubtful || version.stored.uncertain === true);
-  return [{ path, target: path, version, deleted, uncertain }];
+  const outdated = alive !== undefined && isOutdated(alive, asOf);
+  return [{ path, target: path, version, deleted, uncertain, outdated }];
 }
 
 /**

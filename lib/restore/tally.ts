@@ -44,6 +44,7 @@ export class Tally {
   missed = 0;
   /** Files of which the store can't say for sure that they were there at the time. */
   uncertain = 0;
+  outdated = 0;
 
   /** Fetched by us so far, for the status line. */
   fetchedFiles = 0;

@@ -21,6 +21,7 @@ const document = v.object({
   verified: count,
   unverified: count,
   uncertain: v.number(),
+  outdated: v.number(),
   failures: v.array(
     v.object({ path: v.string(), path_base64: v.optional(v.string()), reason: v.string() }),
   ),
@@ -35,7 +36,17 @@ export async function runRestore(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Result> {
-  return run(process.execPath, [compiled("restore"), ...args], {
+  return runCompiled(box, "restore", args, options);
+}
+
+/** Runs a compiled command of bin/ with the sandbox's environment. */
+export async function runCompiled(
+  box: Sandbox,
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Result> {
+  return run(process.execPath, [compiled(command), ...args], {
     cwd: box.root,
     ...options,
     env: { ...box.env, ...options.env },

@@ -1,11 +1,14 @@
 import { refused } from "../../errors.ts";
+import type { Entry } from "../../manifest/entry.ts";
+import { noPages, type Pages } from "../../manifest/pages.ts";
 import { textFromRaw } from "../../units/rawpath.ts";
 import { parseRunId, runId } from "../../units/runid.ts";
 import type { DirContext } from "../../stores/dir/context.ts";
 import { mendCutRuns } from "../../stores/dir/mendrun.ts";
 import type { PutBack } from "../../stores/dir/putback.ts";
-import { lastNumber, listRuns } from "../../stores/dir/runs.ts";
+import { cutRuns, lastNumber, listRuns } from "../../stores/dir/runs.ts";
 import type { HistoryPlace } from "../history.ts";
+import { lastKnown } from "./comparing.ts";
 import { warn, type Run, type RunHistory } from "./run.ts";
 import type { Survey } from "./survey.ts";
 
@@ -60,9 +63,14 @@ export async function lookAtHistory(run: Run): Promise<void> {
  */
 export async function mendHistory(run: Run): Promise<number> {
   const { history } = run;
-  if (history === undefined || run.options.dryRun) return 0;
+  if (history === undefined || run.options.dryRun || cutRuns(history.runs).length === 0) return 0;
   let count = 0;
-  for (const { run: cut, ...put } of await mendCutRuns(dirContext(run, history), history.runs)) {
+  const held = await heldBefore(run);
+  for (const { run: cut, ...put } of await mendCutRuns(
+    dirContext(run, history),
+    history.runs,
+    held,
+  )) {
     history.surprising = true;
     count += put.count;
     if (put.count > 0)
@@ -72,6 +80,13 @@ export async function mendHistory(run: Run): Promise<number> {
       );
   }
   return count;
+}
+
+/** What the destination held before the run that was cut off, where the manifest says so. */
+async function heldBefore(run: Run): Promise<(() => Pages<Entry>) | undefined> {
+  if (run.record?.trusted !== true) return undefined;
+  const held = await lastKnown(run);
+  return held === noPages ? undefined : held;
 }
 
 /** Tells what was moved back. */

@@ -113,6 +113,7 @@ async function* outcomeLines(
 function lineOf(entry: Entry | undefined, event: FileEvent | undefined, full: boolean): RunLine[] {
   if (event?.kind === "deleted") return [{ path: event.path, kind: "delete", size: -1, time: "" }];
   if (entry === undefined) return [];
+  if (event?.came === true) return [{ ...entry, kind: "add" }];
   if (event?.kind !== "copied") return full ? [{ ...entry, kind: "held" }] : [];
   const kind = event.touched === true ? "touch" : event.aside === true ? "change" : "add";
   return [{ ...entry, kind }];

@@ -22,6 +22,8 @@ import { progressOf } from "../statistics.ts";
 /** How a sync ended and what it told about each file. */
 export interface SyncOutcome {
   readonly code: number;
+  /** How often rclone was called for it; where it tries again by itself, once. */
+  readonly attempts: number;
   /** rclone found more to delete than it was allowed to, and stopped. */
   readonly atLimit: boolean;
   readonly lastError: string | undefined;
@@ -125,28 +127,32 @@ export async function sync(
       tell(object, "deleted", size),
     );
   }
-  const { code, lastError } = await inAttempts(run, name === "first", async (backupDir) => {
-    const last = stats;
-    const result = await runRclone(session.rclone, {
-      args:
-        "filesFrom" in work
-          ? againArgs({ ...ends, ...work, backupDir }, session.tuning)
-          : syncArgs(
-              {
-                ...ends,
-                backupDir,
-                filterFile: work.filterFile,
-                maxDelete: Math.max(work.maxDelete - gone, 0),
-                dryRun: false,
-              },
-              session.tuning,
-            ),
-      signal: session.world.signal,
-      onLog,
-    });
-    if (stats !== last) bytes += stats?.bytes ?? 0;
-    return result;
-  });
+  const { code, lastError, attempts } = await inAttempts(
+    run,
+    name === "first",
+    async (backupDir) => {
+      const last = stats;
+      const result = await runRclone(session.rclone, {
+        args:
+          "filesFrom" in work
+            ? againArgs({ ...ends, ...work, backupDir }, session.tuning)
+            : syncArgs(
+                {
+                  ...ends,
+                  backupDir,
+                  filterFile: work.filterFile,
+                  maxDelete: Math.max(work.maxDelete - gone, 0),
+                  dryRun: false,
+                },
+                session.tuning,
+              ),
+        signal: session.world.signal,
+        onLog,
+      });
+      if (stats !== last) bytes += stats?.bytes ?? 0;
+      return result;
+    },
+  );
   const failed = [...failures]
     .filter(([text]) => !isMisspelled(text))
     .map(([text, reason]) => ({ path: rawFromText(text), reason }));
@@ -165,6 +171,7 @@ export async function sync(
   await clearEmpty(run, failed);
   return {
     code,
+    attempts,
     atLimit: code === fatal && limited,
     lastError,
     stats,

@@ -12,6 +12,7 @@ import { textFromRaw } from "../../units/rawpath.ts";
 import { binding } from "../filterfile.ts";
 import type { FileFailure } from "../result.ts";
 import { forgetting } from "../verify/forget.ts";
+import { withCame, type Done } from "./came.ts";
 import { deletionsFor } from "./history.ts";
 import { findLeftOut, nothingLeftOut, withLeftOut, type LeftOut } from "./leftout.ts";
 import type { Run } from "./run.ts";
@@ -47,7 +48,7 @@ export interface Held extends Count {
 
 /** The syncs of one run in order, and what was seen before the last of them. */
 interface Syncs {
-  readonly done: readonly [SyncOutcome, ...SyncOutcome[]];
+  readonly done: Done;
   readonly seen: Survey;
   /** Why there was no other sync after rclone stopped at its limit. */
   readonly failure?: Failure;
@@ -68,13 +69,14 @@ export async function syncAsPlanned(run: Run, planned: Survey): Promise<Synced> 
   const limit = deletionsFor(run, planned, planned.listing.complete ? plan.deletes.files : 0);
   const work = workOf(planned, limit);
   const first = await sync(run, "first", work, planned.listing, planned.planned);
-  const syncs = await withUnseen(
+  const uploaded = await withUnseen(
     run,
     planned,
     first.atLimit && planned.listing.complete
       ? await syncRecounted(run, planned, first)
       : { done: [first], seen: planned },
   );
+  const syncs = { ...uploaded, done: await withCame(run, planned, uploaded.done) };
   const { done, seen, leftOut = nothingLeftOut } = syncs;
   const last = done.at(-1) ?? first;
   const clean = last.code === 0;
@@ -118,8 +120,7 @@ async function withUnseen(run: Run, planned: Survey, syncs: Syncs): Promise<Sync
   const whole = last.code === 0 || classify(run, last).outcome === "partial";
   if (failure !== undefined || !whole) return syncs;
   const { last: all, doubted } = await uploadUnseen(run, planned, seen, done, last);
-  const withLast = (one: SyncOutcome): Syncs["done"] =>
-    done.length === 1 ? [one] : [done[0], one];
+  const withLast = (one: SyncOutcome): Done => (done.length === 1 ? [one] : [done[0], one]);
   if (all.code !== 0) return { ...syncs, done: withLast(all), doubted };
   const leftOut = await findLeftOut(run, planned.planned, seen, withLast(all));
   return {

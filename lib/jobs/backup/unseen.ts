@@ -70,6 +70,7 @@ function isCertain(before: Entry | undefined): boolean {
 function joined(last: SyncOutcome, again: SyncOutcome): SyncOutcome {
   return {
     code: again.code === 0 ? last.code : again.code,
+    attempts: last.attempts + again.attempts,
     atLimit: last.atLimit,
     lastError: again.lastError ?? last.lastError,
     stats: again.stats ?? last.stats,

@@ -1,10 +1,11 @@
 import { failed, refused } from "../../errors.ts";
-import { at, perhapsAt } from "../../history/at.ts";
+import { at, isOutdated, perhapsAt } from "../../history/at.ts";
 import type { FileHistory } from "../../history/history.ts";
 import { earlyText, noTimes, seeTimes, timesAreLost, type TimesSeen } from "../../history/times.ts";
 import { formatFiles } from "../../units/format.ts";
 import type { OpenHistory } from "../openhistory.ts";
 import { noNames, type SeenNames } from "../ours.ts";
+import { Outdated } from "../outdated.ts";
 import type { RecoverWish } from "./options.ts";
 
 /** What a plan was made of. */
@@ -17,12 +18,15 @@ export interface Seen extends SeenNames {
   perhaps: number;
   /** Files of which the store can't say for sure that this was the version of that time. */
   uncertain: number;
+  /** Files whose version of that time is no longer stored. */
+  readonly outdated: Outdated;
   readonly times: TimesSeen;
 }
 
 export function nothingSeen(): Seen {
   return {
     ...{ ...noNames(), there: 0, newest: 0, perhaps: 0, uncertain: 0 },
+    outdated: new Outdated(),
     times: noTimes(),
   };
 }
@@ -32,6 +36,7 @@ export function see(seen: Seen, file: FileHistory, wish: RecoverWish): void {
   seen.newest = Math.max(seen.newest, file.current?.from ?? 0);
   if (wish.kind === "as-of") {
     const wanted = at(file, wish.time);
+    if (wanted !== undefined && isOutdated(wanted, wish.time)) seen.outdated.add(file.path);
     if (wanted !== undefined) seen.there += 1;
     else if (perhapsAt(file, wish.time) !== undefined) seen.perhaps += 1;
     if (wanted?.doubtful === true || wanted?.stored.uncertain === true) seen.uncertain += 1;
@@ -66,6 +71,7 @@ export function judgeSeen({ store, session }: OpenHistory, wish: RecoverWish, se
     events.warn(
       `${formatFiles(seen.uncertain)}: the store can't say for sure that this was the version of that time; rclone-restore --list shows the versions`,
     );
+  seen.outdated.tell(events, "rclone-restore --list shows the versions");
   if (seen.perhaps === 0) return;
   const taken = wish.kind === "as-of" ? "deleted by then" : "deleted before that";
   events.warn(

@@ -4,12 +4,15 @@ import type { Pages } from "../../manifest/pages.ts";
 import { planRestore, type PlannedFile, type RestoreChoice } from "../../restore/plan.ts";
 import type { Events } from "../../units/events.ts";
 import { formatFiles } from "../../units/format.ts";
+import { Outdated } from "../outdated.ts";
 import type { VersionChoice } from "./options.ts";
 
 /** What the store can't say for sure of the moment that was asked for, counted while the plan passes. */
 export class Doubts {
   /** Files of which nobody can say for sure that this was their version. */
   uncertain = 0;
+  /** Files whose version of that time is no longer stored. */
+  readonly outdated = new Outdated();
   #perhaps = 0;
   readonly #times = noTimes();
   readonly #choice: RestoreChoice;
@@ -22,7 +25,10 @@ export class Doubts {
   /** The plan for what is chosen of these files. */
   async *plan(histories: Pages<FileHistory>): Pages<PlannedFile> {
     for await (const page of planRestore(this.#watch(histories), this.#choice)) {
-      for (const { uncertain } of page) if (uncertain) this.uncertain += 1;
+      for (const { uncertain, outdated, path } of page) {
+        if (uncertain) this.uncertain += 1;
+        if (outdated) this.outdated.add(path);
+      }
       yield page;
     }
   }
@@ -33,6 +39,7 @@ export class Doubts {
       warn(
         `${formatFiles(this.uncertain)}: the store can't say for sure that this was the version of that time; ${shown}`,
       );
+    this.outdated.tell({ warn }, shown);
     if (this.#perhaps > 0)
       warn(
         `${formatFiles(this.#perhaps)} left out: the store can't say when they were deleted; --include-deleted restores them`,

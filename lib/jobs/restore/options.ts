@@ -45,6 +45,8 @@ export interface RestoreResult {
   readonly unverified: Count;
   /** Files of which the store can't say for sure that they were so at the time. */
   readonly uncertain: number;
+  /** Of which an older version was taken, since that of the time is no longer stored. */
+  readonly outdated: number;
   /** The first of the failures; `failureCount` of them there were. */
   readonly failures: readonly RestoreFailure[];
   readonly failureCount: number;

@@ -65,6 +65,7 @@ export async function makePlan(given: Planning, plan: PlanSpool, tally: Tally): 
   }
   plan.close();
   tally.uncertain = doubts.uncertain;
+  tally.outdated = doubts.outdated.count;
   view.report();
   selection.demand(view.place);
   doubts.tell(events, view.place, "--list shows the versions");

@@ -10,6 +10,7 @@ import type { LostFile } from "../../stores/dir/lost.ts";
 import { currentId } from "../../stores/dir/timeline.ts";
 import { findStore } from "../../stores/find.ts";
 import type { RawPath } from "../../units/rawpath.ts";
+import { withEnds } from "../ended.ts";
 import { historyOf } from "../history.ts";
 import type { OpenHistory } from "../openhistory.ts";
 import { againstManifest } from "./manifested.ts";
@@ -52,10 +53,13 @@ export async function viewHistory(
       const all = history.histories(directory, {
         ...{ onUndecodable: (_, count) => void (undecodable += count), onLost },
       });
+      const known = withEnds(history, all);
       const pages =
         onLost === undefined || history.dir !== undefined || choice.asOf !== undefined
-          ? all
-          : againstManifest(history, all, directory, (path) => onLost({ path, since: undefined }));
+          ? known
+          : againstManifest(history, known, directory, (path) =>
+              onLost({ path, since: undefined }),
+            );
       for await (const page of pages) {
         read += page.length;
         yield page;

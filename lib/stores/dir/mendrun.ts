@@ -20,25 +20,30 @@ export interface MendedRun extends PutBack {
 /**
  * Closes runs that were cut off, newest first. rclone moves a file away before it
  * uploads the new one, so a run that was killed may leave nothing at a name: what was not meant to be
- * deleted is moved back. Then the outcome is written down as far as it can be told.
+ * deleted is moved back. Then the outcome is written down as far as it can be told. `held` is what the destination held
+ * before, where that is known for sure: what else is there came with the run, planned or not.
  * Throws when that can't be done; what is not closed is found again by the next run.
  */
 export async function mendCutRuns(
   context: DirContext,
   runs: readonly HistoryRun[],
+  held?: () => Pages<Entry>,
 ): Promise<readonly MendedRun[]> {
   const cut = cutRuns(runs);
   if (cut.length === 0) return [];
   const names = cut.filter(({ intent }) => intent).map(({ id }) => manifestName(id, "intent"));
   const manifests = await fetchManifests(context, names);
   const mended: MendedRun[] = [];
+  const intents = new Map<HistoryRun, Intent>();
+  for (const run of cut)
+    intents.set(run, await readIntent(join(manifests, manifestName(run.id, "intent"))));
   for (const run of cut.toReversed()) {
-    const intent = await readIntent(join(manifests, manifestName(run.id, "intent")));
+    const { intent } = intents.get(run) ?? noIntent;
+    const startedAt = startOf(run, intents);
     const aside = await listPlace(context, "aside", below(context.history, run.id));
     const there = await listPlace(context, "there", context.destination);
-    const rows = (): Pages<Row> => rowsOf(intent, aside, there);
+    const rows = (): Pages<Row> => rowsOf(intent, aside, there, run.intent ? held : undefined);
     const put = await moveBack(context, run.id, holes(rows()));
-    const startedAt = new Date(run.startedAt).toISOString();
     const header = { run: run.id, startedAt, full: false, uncertain: true };
     await storeRunManifest(context, "outcome", header, asFarAsKnown(rows()));
     mended.push({ ...put, run });
@@ -52,23 +57,43 @@ interface Row {
   readonly planned: RunLine | undefined;
   readonly aside: Entry | undefined;
   readonly there: Entry | undefined;
+  /** It is there and was not before the run. */
+  readonly isNew: boolean;
 }
 
+/** What a run was about to do, and when it began. */
+interface Intent {
+  readonly intent: () => Pages<RunLine>;
+  readonly startedAt: string | undefined;
+}
+
+const noIntent: Intent = { intent: noPages, startedAt: undefined };
+
 /** A run that was killed while it wrote its intent moved nothing; one that planned nothing has none. */
-async function readIntent(file: string): Promise<() => Pages<RunLine>> {
+async function readIntent(file: string): Promise<Intent> {
+  let startedAt: string | undefined;
   try {
-    for await (const _ of readRunManifest(file, "intent"));
-    return () => readRunManifest(file, "intent");
+    for await (const _ of readRunManifest(file, "intent", (header) => ({ startedAt } = header)));
+    return { intent: () => readRunManifest(file, "intent"), startedAt };
   } catch (error) {
-    if (error instanceof DamagedManifest || systemCode(error) === "ENOENT") return noPages;
+    if (error instanceof DamagedManifest || systemCode(error) === "ENOENT") return noIntent;
     throw error;
   }
+}
+
+/** Its name has whole seconds; a later attempt of a run has the run's time and no intent of its own. */
+function startOf(run: HistoryRun, intents: ReadonlyMap<HistoryRun, Intent>): string {
+  const told = [...intents].find(([one, { startedAt }]) => {
+    return startedAt !== undefined && one.startedAt === run.startedAt;
+  });
+  return told?.[1].startedAt ?? new Date(run.startedAt).toISOString();
 }
 
 async function* rowsOf(
   intent: () => Pages<RunLine>,
   aside: () => Pages<Entry>,
   there: () => Pages<Entry>,
+  held: (() => Pages<Entry>) | undefined,
 ): Pages<Row> {
   async function* known(): Pages<Pick<Row, "path" | "planned" | "aside">> {
     for await (const page of merge(intent(), aside()))
@@ -77,8 +102,24 @@ async function* rowsOf(
         return path === undefined ? [] : [{ path, planned, aside: old }];
       });
   }
-  for await (const page of merge(known(), there()))
-    yield page.flatMap(([row, now]) => (row === undefined ? [] : [{ ...row, there: now }]));
+  for await (const page of merge(known(), placed(there(), held?.())))
+    yield page.flatMap(([row, now]): Row[] => {
+      if (row !== undefined) return [{ ...row, there: now?.there, isNew: now?.isNew === true }];
+      if (now?.isNew !== true) return [];
+      return [{ ...now, planned: undefined, aside: undefined }];
+    });
+}
+
+/** What is there, and whether it is sure that it was not before. */
+async function* placed(
+  there: Pages<Entry>,
+  held: Pages<Entry> | undefined,
+): Pages<Pick<Row, "path" | "there" | "isNew">> {
+  for await (const page of merge(there, held ?? noPages()))
+    yield page.flatMap(([now, before]) => {
+      if (now === undefined) return [];
+      return [{ path: now.path, there: now, isNew: held !== undefined && before === undefined }];
+    });
 }
 
 function isHole({ planned, aside, there }: Row): boolean {
@@ -94,13 +135,14 @@ async function* asFarAsKnown(rows: Pages<Row>): Pages<RunLine> {
 }
 
 function lineOf(row: Row): RunLine[] {
-  const { path, planned, aside, there } = row;
+  const { path, planned, aside, there, isNew } = row;
   if (isHole(row)) return [];
   if (aside !== undefined && there === undefined)
     return [{ path, kind: "delete", size: aside.size, time: aside.time, uncertain: true }];
   if (there === undefined) return [];
   const { size, time } = there;
   if (aside !== undefined) return [{ path, kind: "change", size, time, uncertain: true }];
+  if (planned === undefined && isNew) return [{ path, kind: "add", size, time, uncertain: true }];
   if (planned === undefined || planned.kind === "delete") return [];
   // Where nothing was, an rclone that is killed may leave a cut file: it came with this run all the same.
   if (planned.kind !== "add" && !alike(planned, there)) return [];

@@ -191,7 +191,8 @@ function replaced(told: readonly Told[], run: number): boolean {
 
 /**
  * Which run brought an entry: the newest that says so, from the one that set the version before it
- * aside (`from`) on and before the one that set it aside itself (`end`).
+ * aside (`from`) on and before the one that set it aside itself (`end`). Where none says so, it came after the last
+ * that listed all files and not this one.
  */
 function arrivalOf(
   entry: Entry,
@@ -204,10 +205,18 @@ function arrivalOf(
   let fallback: Arrival = { run: from, uncertain: from !== undefined };
   let held = false;
   let back = false;
+  // An attempt of that run had stored it anew, and a later one set it aside.
+  if (
+    end !== undefined &&
+    told.some(({ run, kind, planned }) => run === end && kind === "add" && !planned)
+  )
+    return { run: end, uncertain: true };
+  let first = end ?? runs.length;
   for (const line of told) {
     if (line.run >= (end ?? runs.length)) continue;
     if (line.run < (from ?? 0)) break;
     const { run, uncertain } = line;
+    if (!line.planned) first = run;
     switch (line.kind) {
       case "touch":
         break;
@@ -237,6 +246,11 @@ function arrivalOf(
     }
   }
   if (from !== undefined) return fallback;
+  const absent = runs.findLastIndex(
+    ({ full, uncertain }, at) =>
+      at < first && full === true && !uncertain && !told.some(({ run }) => run === at),
+  );
+  if (absent >= 0) return { run: Math.min(absent + 1, first, runs.length - 1), uncertain: true };
   const doubt = !held && runs.slice(0, end ?? runs.length).some((run) => run.uncertain);
   return { run: undefined, uncertain: doubt };
 }
