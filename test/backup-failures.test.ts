@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
-import { chmod, readFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { makeBackedUp, manyFiles } from "./helpers/backups.ts";
-import { eitherRclone, rclones } from "./helpers/rclones.ts";
+import { eitherRclone, newRclone, rclones } from "./helpers/rclones.ts";
 
 // Files that can't be backed up make the run partial (3), are named, and cost nothing that is stored.
 for (const rclone of rclones) {
@@ -112,3 +112,42 @@ for (const rclone of rclones) {
     assert.equal((await backup.stored()).length, 3);
   });
 }
+
+test("a new file that comes and goes while the source is read is no failure", async (t) => {
+  const tree = await makeBackedUp(t, newRclone, {}, { stays: "stays" });
+  const journal = path.join(tree.source, "db-journal");
+  await tree.trace(
+    `if [ "$1" = sync ]; then rm -f '${journal}'; '${newRclone.path}' "$@"; code=$?; echo other >'${journal}'; exit $code; fi`,
+  );
+  for (const content of ["j", "jj"]) {
+    await tree.write({ "db-journal": content });
+    await tree.expect(0);
+    assert.deepEqual(await tree.manifest(), ["stays"]);
+  }
+  // It stayed as it was listed, and rclone said nothing of it.
+  await tree.trace(
+    `if [ "$1" = sync ]; then mv '${journal}' '${journal}.aside'; '${newRclone.path}' "$@" --exclude '*.aside'; code=$?; mv '${journal}.aside' '${journal}'; exit $code; fi`,
+  );
+  await tree.expect(3, {
+    stderr: /db-journal: rclone told no error, and the destination does not/,
+  });
+  await tree.trace();
+  await tree.expect(0);
+  assert.deepEqual(await tree.manifest(), ["db-journal", "stays"]);
+});
+
+test("an unreadable directory whose name is not UTF-8 is one that failed, as any other", async (t) => {
+  const tree = await makeBackedUp(t, newRclone, {}, { stays: "stays" });
+  const directory = Buffer.from(`${tree.source}/m\xFCller`, "latin1");
+  await mkdir(directory);
+  await writeFile(Buffer.concat([directory, Buffer.from("/f")]), "f");
+  await tree.expect(0);
+  await tree.write({ new: "new" });
+  await chmod(directory, 0);
+  await tree.expect(3, {
+    unprivileged: true,
+    stderr: /1 file or directory failed.*\n {2}m\uFFFDller: .*permission denied/s,
+  });
+  await chmod(directory, 0o755);
+  await tree.expect(0);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
+import { cp, rm } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -146,5 +146,35 @@ for (const rclone of rclones) {
     const to = path.join(tree.root, "after");
     await restoreJson(tree, ["home", "--as-of", after, "--to", to]);
     assert.deepEqual([...(await readTree(to)).keys()].toSorted(), ["keep", "later", "planned"]);
+  });
+
+  test(`closing a killed run hides nothing that earlier ones brought (${rclone.version})`, async (t) => {
+    const tree = await makeBackedUp(t, rclone, dated, { stays: "stays" });
+    const kill = `case "$*" in *--backup-dir*) '${rclone.path}' "$@"; kill -9 $PPID; exit 1;; esac`;
+    const image = path.join(tree.root, "image");
+    await cp(tree.state, image, { recursive: true });
+    // The second kill comes while the first one's files are in no manifest.
+    await tree.trace(kill);
+    await tree.write({ a: "a" });
+    assert.equal((await tree.run()).signal, "SIGKILL");
+    const first = await moment();
+    await tree.write({ b: "b" });
+    assert.equal((await tree.run()).signal, "SIGKILL");
+    await tree.trace();
+    await tree.run();
+    assert.deepEqual(await asOf(tree, first, uncertain), ["a", "stays"]);
+
+    // The state comes back from an image that is older than what lies beside the destination.
+    await tree.write({ x: "important" });
+    await tree.expect(0);
+    const then = await moment();
+    await tree.trace(kill);
+    await tree.write({ y: "y" });
+    assert.equal((await tree.run()).signal, "SIGKILL");
+    await tree.trace();
+    await rm(tree.state, { recursive: true });
+    await cp(image, tree.state, { recursive: true });
+    await tree.run();
+    assert.ok((await asOf(tree, then, /^(?:\S+ warning: .*\n)*$/)).includes("x"));
   });
 }

@@ -1,12 +1,13 @@
 import { refused } from "../../errors.ts";
 import type { Entry } from "../../manifest/entry.ts";
+import { readManifestHeader } from "../../manifest/manifest.ts";
 import { noPages, type Pages } from "../../manifest/pages.ts";
 import { textFromRaw } from "../../units/rawpath.ts";
 import { parseRunId, runId } from "../../units/runid.ts";
 import type { DirContext } from "../../stores/dir/context.ts";
 import { mendCutRuns } from "../../stores/dir/mendrun.ts";
 import type { PutBack } from "../../stores/dir/putback.ts";
-import { cutRuns, lastNumber, listRuns } from "../../stores/dir/runs.ts";
+import { cutRuns, lastNumber, listRuns, type HistoryRun } from "../../stores/dir/runs.ts";
 import type { HistoryPlace } from "../history.ts";
 import { lastKnown } from "./comparing.ts";
 import { warn, type Run, type RunHistory } from "./run.ts";
@@ -65,7 +66,7 @@ export async function mendHistory(run: Run): Promise<number> {
   const { history } = run;
   if (history === undefined || run.options.dryRun || cutRuns(history.runs).length === 0) return 0;
   let count = 0;
-  const held = await heldBefore(run);
+  const held = await heldBefore(run, history.runs);
   for (const { run: cut, ...put } of await mendCutRuns(
     dirContext(run, history),
     history.runs,
@@ -82,9 +83,19 @@ export async function mendHistory(run: Run): Promise<number> {
   return count;
 }
 
-/** What the destination held before the run that was cut off, where the manifest says so. */
-async function heldBefore(run: Run): Promise<(() => Pages<Entry>) | undefined> {
-  if (run.record?.trusted !== true) return undefined;
+/**
+ * What the destination held before the run that was cut off, where the manifest says so for sure: one of a good run that
+ * no other followed. A state that came back from an image may be older than what lies beside the destination.
+ */
+async function heldBefore(
+  run: Run,
+  runs: readonly HistoryRun[],
+): Promise<(() => Pages<Entry>) | undefined> {
+  const [cut, ...others] = cutRuns(runs).filter(({ intent }) => intent);
+  if (run.record?.trusted !== true || cut === undefined || others.length > 0) return undefined;
+  const header = await readManifestHeader(run.files.manifest).catch(() => undefined);
+  const told = parseRunId(header?.run ?? "")?.number ?? -1;
+  if (told < 0 || runs.some(({ number }) => number > told && number < cut.number)) return undefined;
   const held = await lastKnown(run);
   return held === noPages ? undefined : held;
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Entry } from "../../manifest/entry.ts";
+import { unchanged, type Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { joinEvents, pairs, type FileEvent } from "../../manifest/outcome.ts";
 import { merge, onePage } from "../../manifest/pages.ts";
@@ -46,26 +46,31 @@ export async function findLeftOut(
   if (named.size === 0 && !isMissed) return nothingLeftOut;
   const told = joinEvents(done.map(({ events }) => events));
   const known = pairs(planned.held(), readListing(seen.listing.file));
-  const wanted: { before: Entry | undefined; path: RawPath }[] = [];
+  const wanted: { before: Entry | undefined; now: Entry; path: RawPath }[] = [];
   for await (const page of merge(known, told))
     for (const [pair, event] of page) {
       if (pair?.now === undefined || event !== undefined) continue;
       const { before, now } = pair;
       const isNew = from === "manifest" && before === undefined;
       if (isNew || (named.size > 0 && isBelow(asGoWrites(now.path), named)))
-        wanted.push({ before, path: now.path });
+        wanted.push({ before, now, path: now.path });
     }
   if (wanted.length === 0) return nothingLeftOut;
   const paths = wanted.map(({ path }) => path);
   const here = await listedHere(run, paths);
-  const there = await storedFrom(run, seen, here);
+  const there = await storedFrom(run, seen, new Set(here.keys()));
   const missing = wanted.filter(({ path }) => !there.has(path));
-  const failed = missing.filter(({ path }) => here.has(path));
+  const isTwin = (path: RawPath): boolean => isBelow(asGoWrites(path), named);
+  // One that is other than it was listed may not have been there when rclone looked.
+  const failed = missing.filter(({ path, now }) => {
+    const still = here.get(path);
+    return still !== undefined && (isTwin(path) || unchanged(now, still));
+  });
   return {
     count: failed.length,
     failures: failed.slice(0, keptFailures).map(({ path }) => ({
       path,
-      reason: isBelow(asGoWrites(path), named) ? twinReason : silentReason,
+      reason: isTwin(path) ? twinReason : silentReason,
     })),
     events: missing.map(({ path, before }) => ({
       path,
@@ -85,14 +90,17 @@ function isBelow(path: string, names: ReadonlySet<string>): boolean {
   return false;
 }
 
-async function listedHere(run: Run, paths: readonly RawPath[]): Promise<ReadonlySet<RawPath>> {
+async function listedHere(
+  run: Run,
+  paths: readonly RawPath[],
+): Promise<ReadonlyMap<RawPath, Entry>> {
   const list = new LineSpool(join(run.scratch, "untold"));
   for (const path of paths) list.write(path);
   list.close();
   const { source } = run.session;
   const listed = await listPlace(contextOf(run), "untold", source, { filesFrom: list.file });
-  const found = new Set<RawPath>();
-  for await (const page of listed()) for (const { path } of page) found.add(path);
+  const found = new Map<RawPath, Entry>();
+  for await (const page of listed()) for (const entry of page) found.set(entry.path, entry);
   return found;
 }
 

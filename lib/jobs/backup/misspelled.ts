@@ -62,6 +62,9 @@ export async function spell(
     const [only, ...others] = meant.get(text) ?? [];
     if (only !== undefined && others.length === 0 && isPlain(only, of))
       sure.push({ path: only.path, told: of });
+    // A directory, of which listings tell nothing.
+    else if (only === undefined && of.every(({ kind }) => kind === "failed"))
+      sure.push({ path: rawFromText(text), told: of });
     else open.push(text);
   }
   if (open.length === 0) return sure;
