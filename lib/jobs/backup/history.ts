@@ -10,7 +10,7 @@ import type { PutBack } from "../../stores/dir/putback.ts";
 import { cutRuns, lastNumber, listRuns, type HistoryRun } from "../../stores/dir/runs.ts";
 import type { HistoryPlace } from "../history.ts";
 import { lastKnown } from "./comparing.ts";
-import { warn, type Run, type RunHistory } from "./run.ts";
+import { listContext, warn, type Run, type RunHistory } from "./run.ts";
 import type { Survey } from "./survey.ts";
 
 /** Of a run that has not looked there yet. */
@@ -20,11 +20,8 @@ export function openHistory(place: HistoryPlace): RunHistory {
 
 /** What the steps about dated directories need; `history` is the run's own. */
 export function dirContext(run: Run, history: RunHistory): DirContext {
-  const { rclone, features, tuning, destination, world } = run.session;
-  return {
-    ...{ rclone, features, tuning, destination, history: history.location },
-    ...{ scratch: run.scratch, signal: world.signal },
-  };
+  const { destination } = run.session;
+  return { ...listContext(run), destination, history: history.location };
 }
 
 /**

@@ -1,16 +1,14 @@
-import { join } from "node:path";
 import { unchanged, type Entry } from "../../manifest/entry.ts";
 import { readListing } from "../../manifest/listingfile.ts";
 import { joinEvents, pairs, type FileEvent } from "../../manifest/outcome.ts";
 import { merge, onePage } from "../../manifest/pages.ts";
-import { LineSpool } from "../../process/spool.ts";
 import { childrenRules } from "../../rclone/exact.ts";
-import { listPlace } from "../../stores/dir/putback.ts";
+import { listExactly, listPlace } from "../../stores/dir/listplace.ts";
 import { asGoWrites, type RawPath } from "../../units/rawpath.ts";
 import { writeRules } from "../filterfile.ts";
 import type { FileFailure } from "../result.ts";
 import type { Planned } from "./planning.ts";
-import type { Run } from "./run.ts";
+import { listContext, type Run } from "./run.ts";
 import type { Survey } from "./survey.ts";
 import type { SyncOutcome } from "./sync.ts";
 
@@ -57,7 +55,7 @@ export async function findLeftOut(
     }
   if (wanted.length === 0) return nothingLeftOut;
   const paths = wanted.map(({ path }) => path);
-  const here = await listedHere(run, paths);
+  const here = await listExactly(listContext(run), "untold", run.session.source, paths, "source");
   const there = await storedFrom(run, seen, new Set(here.keys()));
   const missing = wanted.filter(({ path }) => !there.has(path));
   const isTwin = (path: RawPath): boolean => isBelow(asGoWrites(path), named);
@@ -90,20 +88,6 @@ function isBelow(path: string, names: ReadonlySet<string>): boolean {
   return false;
 }
 
-async function listedHere(
-  run: Run,
-  paths: readonly RawPath[],
-): Promise<ReadonlyMap<RawPath, Entry>> {
-  const list = new LineSpool(join(run.scratch, "untold"));
-  for (const path of paths) list.write(path);
-  list.close();
-  const { source } = run.session;
-  const listed = await listPlace(contextOf(run), "untold", source, { filesFrom: list.file });
-  const found = new Map<RawPath, Entry>();
-  for await (const page of listed()) for (const entry of page) found.set(entry.path, entry);
-  return found;
-}
-
 /** Beyond so many directories all is listed: rclone tries every rule on every file. */
 const mostRules = 1000;
 
@@ -124,7 +108,10 @@ async function storedFrom(
       ? {}
       : { filterFile: await writeRules(run.scratch, "untold.rules", rules), anyCase: true };
   const { destination } = run.session;
-  const listed = await listPlace(contextOf(run), "untold-there", destination, choice);
+  const listed = await listPlace(listContext(run), "untold-there", destination, {
+    ...choice,
+    what: "destination",
+  });
   const wanted = new Set([...paths].map(folded));
   const spellings = new Map<RawPath, boolean>();
   for await (const page of merge(listed(), readListing(listing.file)))
@@ -139,11 +126,6 @@ async function storedFrom(
 
 function folded(path: RawPath): string {
   return asGoWrites(path).toLowerCase();
-}
-
-function contextOf({ session, scratch }: Run): Parameters<typeof listPlace>[0] {
-  const { rclone, features, tuning, world } = session;
-  return { rclone, features, tuning, scratch, signal: world.signal };
 }
 
 /** The last sync of a run with what is known of the files that it left out. */

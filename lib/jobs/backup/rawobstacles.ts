@@ -3,18 +3,18 @@ import type { Obstacle } from "../../manifest/obstacles.ts";
 import { merge, type Pages } from "../../manifest/pages.ts";
 import { childrenRules } from "../../rclone/exact.ts";
 import type { Listing } from "../../rclone/listing.ts";
-import { listPlace } from "../../stores/dir/putback.ts";
+import { listPlace } from "../../stores/dir/listplace.ts";
 import { asGoWrites, rawFromBytes, textFromRaw, type RawPath } from "../../units/rawpath.ts";
 import { writeRules } from "../filterfile.ts";
 import { isMisspelled } from "./misspelled.ts";
-import type { Run } from "./run.ts";
+import { listContext, type Run } from "./run.ts";
 
 /**
  * Obstacles that a dry run told, by the names that they have: of one that its log can't spell, all files at the
  * destination that look like it and are not in the source. Throws when the destination can't be listed.
  */
 export async function* rawObstacles(
-  { session, scratch }: Run,
+  run: Run,
   listing: Listing,
   found: Pages<Obstacle>,
 ): Pages<Obstacle> {
@@ -27,11 +27,12 @@ export async function* rawObstacles(
     yield page.filter(({ path }) => !isMisspelled(textFromRaw(path)));
   }
   if (open.size === 0) return;
-  const { rclone, features, tuning, destination, world } = session;
-  const context = { rclone, features, tuning, scratch, signal: world.signal };
   const rules = childrenRules([...open.values()].map(({ path }) => path));
-  const filterFile = await writeRules(scratch, "obstacles.rules", rules);
-  const there = await listPlace(context, "obstacles", destination, { filterFile });
+  const filterFile = await writeRules(run.scratch, "obstacles.rules", rules);
+  const there = await listPlace(listContext(run), "obstacles", run.session.destination, {
+    filterFile,
+    what: "destination",
+  });
   for await (const page of merge(there(), readListing(listing.file)))
     yield page.flatMap(([held, listed]) => {
       if (held === undefined || listed !== undefined) return [];

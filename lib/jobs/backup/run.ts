@@ -2,6 +2,7 @@ import type { Change } from "../../manifest/changes.ts";
 import type { Pages } from "../../manifest/pages.ts";
 import type { BackupRecord } from "../../state/record.ts";
 import type { HistoryRun } from "../../stores/dir/runs.ts";
+import type { ListContext } from "../../stores/dir/listplace.ts";
 import type { SetAside } from "../../stores/dir/setaside.ts";
 import type { HistoryPlace } from "../history.ts";
 import type { Session } from "../session.ts";
@@ -60,4 +61,10 @@ export interface Run {
 export function warn(run: Run, text: string): void {
   run.warnings.push(text);
   run.session.world.events.warn(text);
+}
+
+/** What it takes to list a place as this run sees it. */
+export function listContext({ session, scratch }: Run): ListContext {
+  const { rclone, features, tuning, world } = session;
+  return { rclone, features, tuning, scratch, signal: world.signal };
 }

@@ -1,15 +1,14 @@
-import { join } from "node:path";
 import { usage } from "../../errors.ts";
 import type { Entry } from "../../manifest/entry.ts";
 import { onePage } from "../../manifest/pages.ts";
 import type { RunLine } from "../../manifest/runs.ts";
-import { LineSpool } from "../../process/spool.ts";
 import { rawFromBytes, type RawPath } from "../../units/rawpath.ts";
 import { runId } from "../../units/runid.ts";
 import type { StoredVersion } from "../store.ts";
 import type { DirContext } from "./context.ts";
 import { storeRunManifest } from "./leave.ts";
-import { listPlace, putBack } from "./putback.ts";
+import { listExactly } from "./listplace.ts";
+import { putBack } from "./putback.ts";
 import { lastNumber, listRuns } from "./runs.ts";
 import { currentId } from "./timeline.ts";
 import { copyBack, moveAside, type Failures } from "./transfer.ts";
@@ -49,16 +48,8 @@ export async function changeCurrent(
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   if (asked.length === 0) return new Map();
   const { rclone, history, tuning, signal } = context;
-  const names = spool(
-    context,
-    `change-${run.name}`,
-    asked.map(({ name }) => name),
-  );
-  const there = new Map<RawPath, Entry>();
-  const listed = await listPlace(context, `change-${run.name}`, context.destination, {
-    filesFrom: names,
-  });
-  for await (const page of listed()) for (const entry of page) there.set(entry.path, entry);
+  const names = asked.map(({ name }) => name);
+  const there = await listExactly(context, `change-${run.name}`, context.destination, names);
   const changes = asked.filter(({ name }) => run.mayChange?.(name, there.get(name)) ?? true);
   if (changes.length === 0) return new Map();
   const number = Math.max(
@@ -138,11 +129,4 @@ function byRun(
     runs.set(id, sizes);
   }
   return runs;
-}
-
-function spool(context: DirContext, name: string, paths: readonly RawPath[]): string {
-  const list = new LineSpool(join(context.scratch, name));
-  for (const path of paths) list.write(path);
-  list.close();
-  return list.file;
 }

@@ -9,7 +9,8 @@ import { alike } from "./alike.ts";
 import { below, type DirContext } from "./context.ts";
 import { fetchManifests } from "./fetch.ts";
 import { storeRunManifest } from "./leave.ts";
-import { listPlace, moveBack, type PutBack } from "./putback.ts";
+import { listPlace } from "./listplace.ts";
+import { moveBack, type PutBack } from "./putback.ts";
 import { cutRuns, manifestName, type HistoryRun } from "./runs.ts";
 
 /** A run that was cut off, and what was moved back of it. */

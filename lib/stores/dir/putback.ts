@@ -1,16 +1,13 @@
 import { join } from "node:path";
 import { failed } from "../../errors.ts";
 import type { Entry } from "../../manifest/entry.ts";
-import { readListing } from "../../manifest/listingfile.ts";
 import { merge, type Pages } from "../../manifest/pages.ts";
-import { writeScratch } from "../../process/scratchfile.ts";
 import { LineSpool } from "../../process/spool.ts";
-import type { ListIntent } from "../../rclone/argv.ts";
 import { moveBackArgs } from "../../rclone/files.ts";
-import { listFiles, LocationMissing } from "../../rclone/listing.ts";
 import { runRclone } from "../../rclone/run.ts";
 import type { RawPath } from "../../units/rawpath.ts";
 import { below, type DirContext } from "./context.ts";
+import { listPlace } from "./listplace.ts";
 
 /** Files moved back to where they were, of how many, and the first of them. */
 export interface PutBack {
@@ -49,33 +46,6 @@ export async function putBack(
 async function* missingFrom(there: () => Pages<Entry>, aside: () => Pages<Entry>): Pages<RawPath> {
   for await (const page of merge(aside(), there()))
     yield page.flatMap(([old, now]) => (old !== undefined && now === undefined ? [old.path] : []));
-}
-
-/**
- * Lists a place as it is now, all of it or only the files named in a list, or that rules let through; nothing where it
- * does not exist. Throws when some of it can't be read: a file that is not listed would be taken for none.
- */
-export async function listPlace(
-  context: Pick<DirContext, "rclone" | "features" | "tuning" | "scratch" | "signal">,
-  name: string,
-  location: string,
-  choice: Pick<ListIntent, "filesFrom" | "filterFile" | "anyCase"> = {},
-): Promise<() => Pages<Entry>> {
-  const output = join(context.scratch, `${name}.listing`);
-  const { rclone, features, tuning, scratch, signal } = context;
-  try {
-    const { complete, unreadable } = await listFiles(rclone, features, tuning, {
-      ...{ location, output, scratch, signal, ...choice, what: "history" },
-    });
-    if (!complete)
-      throw failed(
-        `history: expected a whole listing, found what can't be read: ${unreadable[0]?.reason ?? "no reason told"}`,
-      );
-  } catch (error) {
-    if (!(error instanceof LocationMissing)) throw error;
-    await writeScratch(output, "");
-  }
-  return () => readListing(output);
 }
 
 /** Moves files of a run's directory back to the destination. Throws when one could not be moved. */

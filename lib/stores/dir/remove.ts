@@ -6,7 +6,7 @@ import { runRclone } from "../../rclone/run.ts";
 import { asGoWrites, isUtf8, type RawPath } from "../../units/rawpath.ts";
 import type { Removal, StoredVersion } from "../store.ts";
 import { below, type DirContext } from "./context.ts";
-import { listPlace } from "./putback.ts";
+import { listExactly } from "./listplace.ts";
 import { currentId } from "./timeline.ts";
 
 /** rclone's exit code when the directory itself does not exist. */
@@ -90,13 +90,8 @@ async function stillThere(
   location: string,
   versions: readonly StoredVersion[],
   name: string,
-): Promise<ReadonlySet<RawPath>> {
-  const found = new Set<RawPath>();
-  if (versions.length === 0) return found;
-  const asked = new LineSpool(join(context.scratch, `${name}.list`));
-  for (const version of versions) asked.write(version.name);
-  asked.close();
-  const there = await listPlace(context, name, location, { filesFrom: asked.file });
-  for await (const page of there()) for (const { path } of page) found.add(path);
-  return found;
+): Promise<ReadonlyMap<RawPath, unknown>> {
+  if (versions.length === 0) return new Map();
+  const names = versions.map((version) => version.name);
+  return listExactly(context, name, location, names);
 }

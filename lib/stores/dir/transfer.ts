@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Entry } from "../../manifest/entry.ts";
 import { writeScratch } from "../../process/scratchfile.ts";
 import { LineSpool } from "../../process/spool.ts";
 import { onlyRules } from "../../rclone/exact.ts";
@@ -13,7 +14,7 @@ import {
   type RawPath,
 } from "../../units/rawpath.ts";
 import { below, type DirContext } from "./context.ts";
-import { listPlace } from "./putback.ts";
+import { listExactly } from "./listplace.ts";
 
 /** Files that could not be moved or copied, and why. */
 export type Failures = ReadonlyMap<RawPath, string>;
@@ -66,7 +67,7 @@ export async function copyBack(
     const there = await present(context, names);
     return names.filter((name) => {
       const size = sizes.get(name) ?? -1;
-      return !there.has(name) || (size >= 0 && there.get(name) !== size);
+      return !there.has(name) || (size >= 0 && there.get(name)?.size !== size);
     });
   };
   const names = [...sizes.keys()];
@@ -152,12 +153,6 @@ function reasons(told: Told, how: "move" | "copy", names: readonly RawPath[]): F
 async function present(
   context: DirContext,
   names: readonly RawPath[],
-): Promise<ReadonlyMap<RawPath, number>> {
-  const list = new LineSpool(join(context.scratch, "present.list"));
-  for (const name of names) list.write(name);
-  list.close();
-  const there = new Map<RawPath, number>();
-  const listed = await listPlace(context, "present", context.destination, { filesFrom: list.file });
-  for await (const page of listed()) for (const { path, size } of page) there.set(path, size);
-  return there;
+): Promise<ReadonlyMap<RawPath, Entry>> {
+  return listExactly(context, "present", context.destination, names);
 }
