@@ -5,6 +5,7 @@ import {
   isCollection,
   removeCollection,
   tidyLeftover,
+  type HeldCollection,
 } from "../../documents/held.ts";
 import { directoryName } from "../../documents/names.ts";
 import { syncFiles } from "../../documents/sync.ts";
@@ -19,20 +20,25 @@ export interface Dropped {
   readonly documents: number;
 }
 
+export interface DroppedOptions {
+  /** The directory of the whole export. */
+  readonly root: string;
+  readonly dryRun: boolean;
+  /** Called before anything is changed. */
+  readonly beforeChange: () => void;
+}
+
 /**
  * Removes the collections that are no more, of the databases that were listed, and the databases that an
  * earlier export of the same servers held. What could not be exported stays as it was.
  */
 export async function removeDropped(
   databases: readonly PlannedDatabase[],
-  {
-    root,
-    dryRun,
-    beforeChange,
-  }: { readonly root: string; readonly dryRun: boolean; readonly beforeChange: () => void },
+  options: DroppedOptions,
   uris: readonly MongoUri[],
   world: MongoWorld,
 ): Promise<readonly Dropped[]> {
+  const { root, dryRun } = options;
   const listed = new Map(databases.map((each) => [directoryName(each.name), each]));
   const before = await readOrigins(root);
   const after: Record<string, string> = {};
@@ -40,40 +46,17 @@ export async function removeDropped(
   for (const [name, { server }] of listed) after[name] = originOf(server.uri);
   for (const database of heldDatabases(root)) {
     const plan = listed.get(database);
-    const wasOurs = uris.some(
-      (uri) => uri.database === undefined && before[database] === originOf(uri),
-    );
+    const origin = before[database];
+    const wasOurs = uris.some((uri) => uri.database === undefined && origin === originOf(uri));
     if (plan === undefined && !wasOurs) {
-      const origin = before[database];
       if (origin !== undefined) after[database] = origin;
       world.events.detail(1, `${root}/${database} is of another export, and stays as it is`);
       continue;
     }
-    const held = heldCollections(root, database);
-    const kept = new Set(
-      plan === undefined
-        ? []
-        : [
-            ...plan.collections.map((each) => directoryName(each.listed.name)),
-            ...plan.missing.map((each) => directoryName(each.collection)),
-          ],
-    );
-    for (const each of held) {
-      if (kept.has(each.collection)) continue;
-      const path = `${database}/${each.collection}`;
-      if (!isCollection(root, each)) {
-        // What is empty there is no change of the export.
-        if (!dryRun && tidyLeftover(root, each)) continue;
-        world.events.warn(`${root}/${path} is none of the export's directories: left as it is`);
-        continue;
-      }
-      if (!dryRun) beforeChange();
-      const { documents, left } = dryRun
-        ? { documents: countDocuments(root, each), left: false }
-        : removeCollection(root, each);
-      dropped.push({ path, documents });
-      if (left)
-        world.events.warn(`${root}/${path}: what lies in it is not the export's: left as it is`);
+    const kept = stillThere(plan);
+    for (const held of heldCollections(root, database)) {
+      const gone = kept.has(held.collection) ? undefined : removeHeld(held, options, world);
+      if (gone !== undefined) dropped.push(gone);
     }
   }
   if (!dryRun) {
@@ -81,4 +64,32 @@ export async function removeDropped(
     await writeOrigins(root, before, after);
   }
   return dropped;
+}
+
+/** The directories of a database's collections that the server has; none where it has no such database. */
+function stillThere(plan: PlannedDatabase | undefined): ReadonlySet<string> {
+  if (plan === undefined) return new Set();
+  const exported = plan.collections.map((each) => directoryName(each.listed.name));
+  const missing = plan.missing.map((each) => directoryName(each.collection));
+  return new Set([...exported, ...missing]);
+}
+
+/** Removes a collection that is gone; undefined where there is none of the export's to remove. */
+function removeHeld(
+  held: HeldCollection,
+  { root, dryRun, beforeChange }: DroppedOptions,
+  { events }: MongoWorld,
+): Dropped | undefined {
+  const path = `${held.database}/${held.collection}`;
+  if (!isCollection(root, held)) {
+    // What is empty there is no change of the export.
+    if (dryRun || !tidyLeftover(root, held))
+      events.warn(`${root}/${path} is none of the export's directories: left as it is`);
+    return undefined;
+  }
+  if (dryRun) return { path, documents: countDocuments(root, held) };
+  beforeChange();
+  const { documents, left } = removeCollection(root, held);
+  if (left) events.warn(`${root}/${path}: what lies in it is not the export's: left as it is`);
+  return { path, documents };
 }
