@@ -174,10 +174,11 @@ test("names that a destination can't tell apart are failures until they are rena
       if (loseState) await rm(tree.state, { recursive: true });
       const { failures, message } = await tree.report([], { code: 3 });
       const left = failures.map((one) => one.path);
-      assert.ok(left.includes("readme"), JSON.stringify(left));
+      // Which one is up to the file system: rclone takes the one that it lists first.
+      assert.equal(left.filter((name) => /^readme$/i.test(name)).length, 1, left.join());
       assert.ok(
-        left.includes("dir/b") || left.includes("Dir/a"),
-        `expected a directory to be left out: ${JSON.stringify(left)}`,
+        left.some((name) => /^dir\//i.test(name)),
+        `expected a directory to be left out: ${left.join()}`,
       );
       assert.match(message ?? "", /upper from lower case/);
       const held = await tree.manifest();

@@ -20,8 +20,9 @@ export async function givenUris(
     let text: string;
     try {
       text = await readFile(file, "utf8");
-      const { mode } = await stat(file);
-      if ((mode & 0o004) !== 0 && !file.startsWith("/dev/"))
+      const status = await stat(file);
+      // Not a pipe that the shell made, as /dev/fd/63.
+      if (status.isFile() && (status.mode & 0o004) !== 0)
         onWarning(`${file} can be read by others: a connection string in it holds a password`);
     } catch (cause) {
       throw usage(`--uri-file: cannot read ${file} (${systemCode(cause) ?? String(cause)})`, {
