@@ -14,7 +14,7 @@ import {
 import { directoryOf, directoryOfKey, shortId, writeKey } from "../lib/documents/key.ts";
 import { idOfName } from "../lib/documents/nameid.ts";
 import { directoryName, documentName, isDocumentName } from "../lib/documents/names.ts";
-import { documentPath, isShardName, shardName } from "../lib/documents/place.ts";
+import { documentPath, isDocumentPath, isShardName, shardName } from "../lib/documents/place.ts";
 import { takeBuffered } from "../lib/documents/rawpage.ts";
 import { matchesName } from "../lib/documents/rules.ts";
 import { id, someDocument, someId } from "./helpers/mongodocuments.ts";
@@ -109,6 +109,25 @@ test("a name that tells its id gives it back, byte for byte", () => {
       const back = idOfName(documentName(given));
       if (back === undefined) assert.match(documentName(given), /~[0-9a-f]{40}\.bson$/);
       else assert.deepEqual(plain(back), plain(given));
+    }),
+  );
+});
+
+test("a path is that of a document only if each of its characters is", () => {
+  const change = fc.record({
+    at: fc.nat(),
+    remove: fc.nat({ max: 2 }),
+    put: fc.string({ unit: fc.constantFrom("0", "9", "a", "f", "F", "o", "-", "/", ".", "~") }),
+  });
+  fc.assert(
+    fc.property(someId(), someId(), change, (value, other, { at, remove, put }) => {
+      const given = id(value);
+      const file = documentPath(given);
+      assert.ok(isDocumentPath(file, given));
+      const from = at % (file.length + 1);
+      const changed = file.slice(0, from) + put + file.slice(from + remove);
+      for (const each of [changed, documentPath(id(other)), documentName(given), ""])
+        assert.equal(isDocumentPath(each, given), each === file, each);
     }),
   );
 });

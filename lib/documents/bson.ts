@@ -28,8 +28,8 @@ export const types = {
   int64: 0x12,
 } as const;
 
-/** Lengths of values by type, where they are fixed. */
-const fixed: Readonly<Record<number, number>> = {
+/** Lengths of values by type, where they are fixed; -1 elsewhere. */
+const fixed = byType({
   0x01: 8,
   0x06: 0,
   0x07: 12,
@@ -42,10 +42,10 @@ const fixed: Readonly<Record<number, number>> = {
   0x13: 16,
   0x7f: 0,
   0xff: 0,
-};
+});
 
-/** Bytes that follow an int32 length, besides those it counts; BSON counts itself in for documents. */
-const counted: Readonly<Record<number, number>> = {
+/** Bytes that follow an int32 length, besides those it counts; BSON counts itself in for documents; -1 elsewhere. */
+const counted = byType({
   0x02: 4,
   0x03: 0,
   0x04: 0,
@@ -54,7 +54,12 @@ const counted: Readonly<Record<number, number>> = {
   0x0d: 4,
   0x0e: 4,
   0x0f: 0,
-};
+});
+
+/** A million documents have ten million types: in an object, each would be looked for as a name is. */
+function byType(lengths: Readonly<Record<number, number>>): Int8Array {
+  return Int8Array.from({ length: 256 }, (_, type) => lengths[type] ?? -1);
+}
 
 /** The int32 at an offset, which may be outside: then -1, which no length is. */
 export function int32At(bytes: Uint8Array, at: number): number {
@@ -95,7 +100,7 @@ function checkDocument(bytes: Uint8Array, from: number, end: number, depth: numb
     const type = bytes[at] ?? 0;
     const value = zeroFrom(bytes, at + 1) + 1;
     at = valueEnd(bytes, type, value, last);
-    if (fixed[type] === undefined) checkValue(bytes, type, value, at, depth);
+    if (fixed[type] === -1) checkValue(bytes, type, value, at, depth);
     else if (type === types.boolean && (bytes[value] ?? 0) > 1) throw damaged("true or false");
   }
 }
@@ -182,10 +187,10 @@ const decoder = new TextDecoder();
 
 /** Where a value ends that begins at `at`, in a document whose last byte is at `last`. Throws failed() where it can't. */
 function valueEnd(bytes: Uint8Array, type: number, at: number, last = bytes.length - 1): number {
-  let length = fixed[type];
-  if (length === undefined) {
-    const extra = counted[type];
-    if (extra !== undefined) {
+  let length = fixed[type] ?? -1;
+  if (length < 0) {
+    const extra = counted[type] ?? -1;
+    if (extra >= 0) {
       length = int32At(bytes, at);
       if (length >= 0) length += extra;
     } else if (type === 0x0b) {

@@ -12,13 +12,14 @@ import {
   writeSync,
 } from "node:fs";
 import { failed, systemCode } from "../errors.ts";
+import { openToRead } from "../process/quietread.ts";
 import { writeFailure } from "../process/writefailure.ts";
 import { idOf, isWhole, type Value } from "./bson.ts";
 import { directoryOfKey, shortId, writeKey, type Key } from "./key.ts";
 import { refuseLinks } from "./links.ts";
 import { idOfName } from "./nameid.ts";
 import { isDocumentName } from "./names.ts";
-import { documentPath, isShardName, shardName, temporaryName } from "./place.ts";
+import { documentPath, isDocumentPath, isShardName, shardName, temporaryName } from "./place.ts";
 
 /*
  * The system is called synchronously: for a million small files, the way through Node's threads
@@ -184,7 +185,7 @@ export class DocumentFiles {
     const bytes = readSmall(`${this.#directory}/${file}`);
     if (bytes === undefined) return undefined;
     const id = idOfWhole(bytes);
-    return id !== undefined && documentPath(id) === file ? { id, bytes } : undefined;
+    return id !== undefined && isDocumentPath(file, id) ? { id, bytes } : undefined;
   }
 
   /** Reads a file into bytes from `at` on, as far as there is room; how many it were, undefined where there is no file. */
@@ -254,7 +255,7 @@ function readSmall(file: string): Buffer | undefined {
 
 function openExisting(file: string): number | undefined {
   try {
-    return openSync(file, "r");
+    return openToRead(file);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;

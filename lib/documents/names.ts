@@ -7,6 +7,7 @@ import { textBytes, types, type Value } from "./bson.ts";
  */
 const longest = 120;
 const suffix = ".bson";
+const ofObjectId = "o-";
 /** Hexadecimal digits of SHA-256 behind a name that was cut, and behind one whose case counts. */
 const cutDigits = 40;
 const caseDigits = 8;
@@ -25,9 +26,33 @@ export function directoryName(name: string): string {
 /** The name of the file of a document, from its id: another one for every id of every type. */
 export function documentName(id: Value): string {
   // The usual one, without what only others need.
-  if (id.type === types.objectId) return `o-${hexOf(id.bytes)}${suffix}`;
+  if (id.type === types.objectId) return `${ofObjectId}${hexOf(id.bytes)}${suffix}`;
   const [text, hashed] = readable(id);
   return `${limited(text, hashed, longest - suffix.length)}${suffix}`;
+}
+
+/**
+ * Whether the rest of a path, from `at` on, is the name of the file of the document with this id. Of the usual ids it
+ * is compared digit by digit: making the name takes longer.
+ */
+export function isNameOf(id: Value, path: string, at: number): boolean {
+  if (id.type !== types.objectId) return path.slice(at) === documentName(id);
+  const { length } = id.bytes;
+  const digits = at + ofObjectId.length;
+  if (path.length !== digits + length * 2 + suffix.length) return false;
+  if (!path.startsWith(ofObjectId, at) || !path.endsWith(suffix)) return false;
+  for (let index = 0; index < length; index += 1) {
+    const byte = id.bytes[index] ?? 0;
+    const place = digits + index * 2;
+    if (path.charCodeAt(place) !== digitCode(byte >> 4)) return false;
+    if (path.charCodeAt(place + 1) !== digitCode(byte & 0xf)) return false;
+  }
+  return true;
+}
+
+/** The code of a hexadecimal digit. */
+function digitCode(digit: number): number {
+  return digit < 10 ? 0x30 + digit : 0x57 + digit;
 }
 
 /** Whether a name is one that documentName gives. */

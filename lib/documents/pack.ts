@@ -97,22 +97,17 @@ export function copyKey({ words }: DocumentPack, index: number, key: Key): void 
   for (let word = 0; word < 4; word += 1) key[word] = words[at + word] ?? 0;
 }
 
-/** The bytes of one of a pack's documents. */
-export function bytesOf({ bytes, ends }: DocumentPack, index: number): Uint8Array {
-  return bytes.subarray(ends[index], ends[index + 1]);
-}
-
-/** The documents of a pack that `takes` wants, which is asked for each once, in batches. */
+/** The documents of a pack that `takes` wants, which is asked for each once with its place, in batches. */
 export function* batches(
   pack: DocumentPack,
-  takes: (index: number) => boolean,
+  takes: (bytes: Uint8Array, index: number) => boolean,
   most: { readonly documents: number; readonly bytes: number },
 ): Generator<readonly Uint8Array[]> {
   let batch: Uint8Array[] = [];
   let length = 0;
   for (const index of pack.order) {
-    if (!takes(index)) continue;
-    const each = bytesOf(pack, index);
+    const each = pack.bytes.subarray(pack.ends[index], pack.ends[index + 1]);
+    if (!takes(each, index)) continue;
     if (batch.length >= most.documents || (batch.length > 0 && length + each.length > most.bytes)) {
       yield batch;
       [batch, length] = [[], 0];

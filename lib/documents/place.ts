@@ -1,5 +1,5 @@
 import path from "node:path";
-import { directoryName, documentName } from "./names.ts";
+import { directoryName, documentName, isNameOf } from "./names.ts";
 import { directoryOf } from "./key.ts";
 import type { Value } from "./bson.ts";
 
@@ -80,4 +80,10 @@ export function isShardName(name: string): boolean {
 /** HHH/NAME.bson of a document. */
 export function documentPath(id: Value): string {
   return `${shardName(directoryOf(id))}/${documentName(id)}`;
+}
+
+/** Whether HHH/NAME.bson is that of the document with this id. */
+export function isDocumentPath(file: string, id: Value): boolean {
+  const directory = `${shardName(directoryOf(id))}/`;
+  return file.startsWith(directory) && isNameOf(id, file, directory.length);
 }

@@ -32,8 +32,8 @@ async function byThreads(
   return packsByThreads(source, signal);
 }
 
-/** By some of its directories, into which a hash divides them. */
-function aboutHowMany({ directory }: DocumentSource): number {
+/** How many documents a collection has, by some of its directories, into which a hash divides them. */
+export function aboutHowMany({ directory }: Pick<DocumentSource, "directory">): number {
   const files = new DocumentFiles(directory);
   const shards = files.shards();
   const some = shards.slice(0, 32);

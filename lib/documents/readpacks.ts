@@ -2,7 +2,7 @@ import { idOf, isSound, type Value } from "./bson.ts";
 import { DocumentFiles } from "./files.ts";
 import { writeKey } from "./key.ts";
 import { PackWriter, type DocumentPack } from "./pack.ts";
-import { documentPath } from "./place.ts";
+import { isDocumentPath } from "./place.ts";
 import { storedFiles, type DocumentSource } from "./storedfiles.ts";
 
 /** Bytes that are read before they are sent: few at first, so that the server has something to do. */
@@ -42,7 +42,7 @@ const key = new Uint32Array(4);
 /** Keeps a document that is as its file's name says. */
 function keep(pack: PackWriter, file: string, bytes: Uint8Array | undefined): void {
   const id = bytes === undefined ? undefined : idOfSound(bytes);
-  if (bytes === undefined || id === undefined || documentPath(id) !== file) {
+  if (bytes === undefined || id === undefined || !isDocumentPath(file, id)) {
     pack.leaveOut(file);
     return;
   }

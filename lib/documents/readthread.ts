@@ -65,7 +65,11 @@ async function* packsByThread(
   signal: AbortSignal,
 ): AsyncGenerator<DocumentPack> {
   const task: Task = { ...source, task: ownTask };
-  const worker = new Worker(new URL(import.meta.url), { workerData: task });
+  // It closes each file itself: writing down a million that are open for a moment is work for nothing.
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: task,
+    trackUnmanagedFds: false,
+  });
   let waiting: Waiting | undefined;
   worker.on("message", (answer: Answer) => waiting?.resolve(answer));
   worker.on("error", (cause) =>

@@ -22,14 +22,14 @@ export interface Share {
 export function* storedFiles({ directory, capped, share }: DocumentSource): Generator<string> {
   const ordered = capped ? readOrder(path.join(directory, orderName)) : [];
   if (share === undefined || share.index === 0) yield* ordered;
-  const done = new Set(ordered);
+  const done = capped ? new Set(ordered) : undefined;
   const files = new DocumentFiles(directory);
   for (const shard of files.shards()) {
     // By the name, which is a hash: another share may be listed when there are more or less directories.
     if (share !== undefined && Number.parseInt(shard, 16) % share.of !== share.index) continue;
     for (const name of files.names(shard)) {
       const file = `${shard}/${name}`;
-      if (!done.has(file)) yield file;
+      if (done?.has(file) !== true) yield file;
     }
   }
 }

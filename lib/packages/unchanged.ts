@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { systemCode } from "../errors.ts";
+import { openToRead } from "../process/quietread.ts";
 import type { OwnedFile } from "./owned.ts";
 
 /** How a file is, beside what its package shipped; `other` is a link, a directory or a device now. */
@@ -20,7 +21,7 @@ const algorithms: ReadonlyMap<number, string> = new Map([
   [128, "sha512"],
 ]);
 
-const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const flags = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const piece = Buffer.allocUnsafe(1024 * 1024);
 /** After so many pieces of a file a signal is looked for. */
 const turnEvery = 16;
@@ -33,7 +34,7 @@ export async function judge(
 ): Promise<Verdict> {
   let descriptor: number | undefined;
   try {
-    descriptor = openSync(place, flags);
+    descriptor = openToRead(place, flags);
     const stat = fstatSync(descriptor);
     if (!stat.isFile()) return { is: "other" };
     if (owned.size !== undefined && owned.size !== stat.size) return { is: "changed" };

@@ -4,6 +4,7 @@ import { hashContent } from "../../documents/content.ts";
 import { writeKey } from "../../documents/key.ts";
 import { holdsAll } from "../../documents/metadata.ts";
 import { documentPath } from "../../documents/place.ts";
+import { aboutHowMany } from "../../documents/reading.ts";
 import { findRaw, pagesOf, rawBytes, serverFailure } from "../../documents/server.ts";
 import { newSecret } from "../../documents/statefile.ts";
 import { DocumentTable } from "../../documents/table.ts";
@@ -20,7 +21,7 @@ export async function compareExisting(target: Target, world: MongoWorld): Promis
   const { stored, server, database, listed } = target;
   const { metadata, files } = stored;
   const name = `${database}.${metadata.collection}`;
-  const table = new DocumentTable(0, newSecret());
+  const table = new DocumentTable(aboutHowMany(stored), newSecret());
   if (listed === undefined) return { table };
   const hint = "import into another database with --as, or remove what is there first";
   if (!holdsAll(metadata.options, listed.options))

@@ -2,7 +2,7 @@ import { idOf } from "../../documents/bson.ts";
 import { hashContent } from "../../documents/content.ts";
 import { insertRaw } from "../../documents/insert.ts";
 import { writeKeyOfDocument } from "../../documents/key.ts";
-import { batches, bytesOf, copyKey, type DocumentPack } from "../../documents/pack.ts";
+import { batches, copyKey, type DocumentPack } from "../../documents/pack.ts";
 import { documentPath } from "../../documents/place.ts";
 import { documentPacks } from "../../documents/reading.ts";
 import type { DocumentTable } from "../../documents/table.ts";
@@ -58,8 +58,6 @@ class Sender {
   inserted = 0;
   readonly #inserting: Inserting;
   readonly #world: MongoWorld;
-  readonly #key = new Uint32Array(4);
-  readonly #content = new Uint32Array(4);
 
   constructor(inserting: Inserting, world: MongoWorld) {
     this.#inserting = inserting;
@@ -76,7 +74,7 @@ class Sender {
     const waiting = new Set<Promise<void>>();
     try {
       // While the server takes in a batch, the next is made out.
-      for (const batch of batches(pack, (index) => this.#takes(pack, index), most)) {
+      for (const batch of batches(pack, this.#taking(pack), most)) {
         while (waiting.size >= (ordered ? 1 : atOnce)) await Promise.race(waiting);
         this.#world.signal.throwIfAborted();
         const sent = this.#sendBatch(batch, ordered).finally(() => waiting.delete(sent));
@@ -91,14 +89,17 @@ class Sender {
     }
   }
 
-  /** Whether a document is not on the server; it counts as there from now on. */
-  #takes(pack: DocumentPack, index: number): boolean {
+  /** Tells whether a document is not on the server; it counts as there from then on. */
+  #taking(pack: DocumentPack): (bytes: Uint8Array, index: number) => boolean {
     const { table } = this.#inserting;
-    copyKey(pack, index, this.#key);
-    if (table.find(this.#key) >= 0) return false;
-    hashContent(bytesOf(pack, index), this.#content);
-    table.set(this.#key, this.#content, false);
-    return true;
+    const [key, content] = [new Uint32Array(4), new Uint32Array(4)];
+    return (bytes, index) => {
+      copyKey(pack, index, key);
+      if (table.find(key) >= 0) return false;
+      hashContent(bytes, content);
+      table.set(key, content, false);
+      return true;
+    };
   }
 
   async #sendBatch(batch: readonly Uint8Array[], ordered: boolean): Promise<void> {
