@@ -1,7 +1,6 @@
 import { constants, openSync } from "node:fs";
-import { systemCode } from "../errors.ts";
 
-/** 0 where the system knows no such flag, and from the first file on that is somebody else's. */
+/** 0 where the system knows no such flag, and from the first file on that can be opened without it alone. */
 let noAccessTime = (constants as Partial<typeof constants>).O_NOATIME ?? 0;
 
 /**
@@ -14,9 +13,10 @@ export function openToRead(file: string | Buffer, flags = 0): number {
   if (noAccessTime !== 0)
     try {
       return openSync(file, wanted | noAccessTime);
-    } catch (error) {
-      if (systemCode(error) !== "EPERM") throw error;
-      noAccessTime = 0;
+    } catch {
+      // Whatever it was: it is there without the flag, too, or the flag was the reason.
     }
-  return openSync(file, wanted);
+  const descriptor = openSync(file, wanted);
+  noAccessTime = 0;
+  return descriptor;
 }
