@@ -46,14 +46,6 @@ export async function commitJournal(place: SetPlace, journal: Journal): Promise<
   await applyJournal(place, journal);
 }
 
-/** Completes what a run that was cut off had begun to commit; says whether there was such a run. */
-export async function completeJournal(place: SetPlace): Promise<boolean> {
-  const journal = await readJournal(place);
-  if (journal === undefined) return false;
-  await applyJournal(place, journal);
-  return true;
-}
-
 /** Whether a run was cut off while it committed: the files are of no dump until the next run. */
 export async function journalIsOpen(place: SetPlace): Promise<boolean> {
   try {
@@ -75,7 +67,8 @@ export async function dropStaged({ staged }: SetPlace): Promise<void> {
     if (stagedName.test(name) || name === stagedManifest) await unlink(path.join(staged, name));
 }
 
-async function readJournal({ journal }: SetPlace): Promise<Journal | undefined> {
+/** What a run that was cut off had begun to commit. Throws failed() for a damaged journal. */
+export async function readJournal({ journal }: SetPlace): Promise<Journal | undefined> {
   let text: string;
   try {
     text = await readFile(journal, "utf8");
@@ -91,7 +84,8 @@ async function readJournal({ journal }: SetPlace): Promise<Journal | undefined> 
   return value;
 }
 
-async function applyJournal(place: SetPlace, { moves, removals }: Journal): Promise<void> {
+/** Moves what is staged still, removes what the new set doesn't have, and ends with the journal. Throws failed(). */
+export async function applyJournal(place: SetPlace, { moves, removals }: Journal): Promise<void> {
   const { directory, staged, state } = place;
   try {
     for (const { staged: from, name } of moves)

@@ -1,6 +1,7 @@
 import { chmod, lstat, mkdir } from "node:fs/promises";
-import { openHash, openRunningHash } from "../chunks/hash.ts";
-import { completeJournal, dropStaged, journalIsOpen } from "../chunks/journal.ts";
+import { openHash, openRunningHash, type HashBytes } from "../chunks/hash.ts";
+import { completeJournal } from "../chunks/complete.ts";
+import { dropStaged, journalIsOpen } from "../chunks/journal.ts";
 import { lockSet } from "../chunks/lock.ts";
 import { listSet, setPlace, type SetPlace } from "../chunks/place.ts";
 import { planReplacement, replaceSet, type Replacement } from "../chunks/replace.ts";
@@ -79,14 +80,13 @@ async function split(
   { events, signal, now }: SplitWorld,
 ): Promise<SplitResult> {
   const { dryRun, chunkSize, replace } = options;
+  const hash = await openHash();
   if (dryRun) {
     if (await journalIsOpen(place)) throw cutOff(place);
   } else {
-    if (await completeJournal(place))
-      events.detail(1, `completed what a run that was cut off had begun in ${place.directory}`);
+    await completeEarlier(place, hash, events);
     await dropStaged(place);
   }
-  const hash = await openHash();
   const set = await openSet(place, hash);
   if (set.manifest === undefined && set.files.length > 0)
     events.warn(`${place.manifest}: lost or damaged: made anew from ${set.files.length} files`);
@@ -123,6 +123,16 @@ async function split(
     signal.throwIfAborted();
     throw error;
   }
+}
+
+async function completeEarlier(place: SetPlace, hash: HashBytes, events: Events): Promise<void> {
+  const what = await completeJournal(place, hash);
+  if (what === "completed")
+    events.detail(1, `completed what a run that was cut off had begun in ${place.directory}`);
+  if (what === "dropped" || what === "lost")
+    events.warn(
+      `${place.directory}: a run was cut off from committing a dump, and what it had staged is gone: ${what === "dropped" ? "the dump before it is whole" : "the files are of no dump until this one is split"}`,
+    );
 }
 
 function cutOff({ directory }: SetPlace): Error {
