@@ -267,6 +267,25 @@ test("damage that no size shows is found by the test of the next backup, and by 
   );
 });
 
+test("damaged checkpoints of the newest backup: a full one is made, and told once", async (t) => {
+  const box = await makeRotating(t, server);
+  const [full = ""] = await made(box);
+  const file = path.join(box.backups, full, "xtrabackup_checkpoints");
+  const text = await readFile(file, "utf8");
+  for (const damaged of [text.replaceAll(/./g, " "), text.replace(/to_lsn = ./, "to_lsn = 9")]) {
+    const newest = (await box.names()).at(-1) ?? "";
+    await writeFile(path.join(box.backups, newest, "xtrabackup_checkpoints"), damaged);
+    const result = await box.rotate(["--json"]);
+    assert.equal(result.code, 3, result.stderr);
+    assert.match(result.stderr, /checkpoints.*; a full one is made instead/);
+    assert.equal(reportOf(result.stdout).made?.kind, "full");
+    const next = await box.rotate(["--json"]);
+    assert.deepEqual([next.code, reportOf(next.stdout).made?.kind], [0, "incremental"]);
+    // Back on a full one, whose checkpoints have as many bytes.
+    await box.rotate(["--full"]);
+  }
+});
+
 test("a server that was restored or replaced gets a full backup: log sequence numbers alone don't tell", async (t) => {
   const box = await makeRotating(t, server);
   const target = path.join(box.root, "restored");

@@ -1,5 +1,5 @@
 import { rename, rm } from "node:fs/promises";
-import { failed } from "../../errors.ts";
+import { failed, systemCode } from "../../errors.ts";
 import { readCheckpoints, serverId } from "../../physical/checkpoints.ts";
 import { markFiles } from "../../physical/digest.ts";
 import { sealTree } from "../../physical/files.ts";
@@ -58,6 +58,7 @@ async function make(plan: Plan, making: Making): Promise<Manifest> {
   );
   world.events.detail(1, `${name}: ${plan.reason}`);
   const on = base === undefined ? undefined : place.of(base.name);
+  if (base !== undefined) await assertTold(base, place.of(base.name));
   const data = await backUp(program, place.made, on, world);
   const finishedAt = now();
   const files = await markFiles(place.made, await sealTree(place.made, world), world.signal);
@@ -97,6 +98,19 @@ async function make(plan: Plan, making: Making): Promise<Manifest> {
 function assertFull(type: string, place: Place): void {
   if (type !== "full-backuped")
     throw failed(`expected a full backup in ${place.made}, found one of type ${type}`);
+}
+
+/** An incremental backup begins where its base says that it ended: of a damaged one, none can be made. */
+async function assertTold(base: Backup, directory: string): Promise<void> {
+  const told = await readCheckpoints(directory).catch((cause: unknown) => {
+    if (systemCode(cause) !== undefined) throw cause;
+    throw new UnfitBackup("chain", cause instanceof Error ? cause.message : String(cause));
+  });
+  if (told.toLsn !== base.to_lsn)
+    throw new UnfitBackup(
+      "chain",
+      `${directory}: expected checkpoints that end at LSN ${base.to_lsn}, found ${told.toLsn}`,
+    );
 }
 
 /** An incremental backup of other data than the base's would be taken without a word. */

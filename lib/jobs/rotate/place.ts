@@ -3,7 +3,7 @@ import { access, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { failed, refused, systemCode, usage } from "../../errors.ts";
 import { lookAt, type Backup } from "../../physical/look.ts";
-import { isBackupName, workName } from "../../physical/names.ts";
+import { isBackupName, manifestName, workName } from "../../physical/names.ts";
 import { incrementOf, type Step } from "../../physical/prepare.ts";
 import { acquireLock, type Lock } from "../../state/lock.ts";
 import { realpathOfMissing } from "../../state/realpath.ts";
@@ -162,11 +162,15 @@ export function stepOf(place: Place, { name, to_lsn: toLsn, files }: Backup): St
 function assertNoForeign(directory: string, foreign: readonly string[]): void {
   if (foreign.length === 0) return;
   const named = foreign.slice(0, 5).join(", ");
+  const unknown = foreign.find(isBackupName);
   const more = foreign.length > 5 ? ` and ${foreign.length - 5} more` : "";
   throw refused(
     `expected ${directory} to hold nothing but backups of mariadb-rotate, found ${named}${more}`,
     {
-      hint: "nothing was changed; is it the right directory? move away what is not a backup, or name an empty directory",
+      hint:
+        unknown === undefined
+          ? "nothing was changed; is it the right directory? move away what is not a backup, or name an empty directory"
+          : `nothing was changed; ${unknown} is named as a backup is, but its ${manifestName} is gone or damaged: bring that file back, since without it neither this backup can be restored nor those that build on it`,
     },
   );
 }
