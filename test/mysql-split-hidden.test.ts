@@ -44,6 +44,13 @@ test("a dump without any routine is refused where the one before has some", asyn
   await splitText(dump());
 });
 
+test("what stands behind the last heading is no routine", async (t) => {
+  const { splitText } = await makeSplitting(t);
+  const remark = `\n-- ${"a remark that says nothing of routines ".repeat(5)}\n`;
+  await splitText(mysqlDump([{ ...plain, after: `${routines()}${remark}` }]));
+  await splitText(dump());
+});
+
 test("triggers that went with their tables are not missed", async (t) => {
   const { split, splitText } = await makeSplitting(t);
   const [orders, zones] = ["orders", "zones"].map((name) => ({

@@ -1,5 +1,5 @@
 import { failed, usage, type Failure } from "../errors.ts";
-import { sectionOfTitle } from "./mysqltitle.ts";
+import { sectionOfTitle, unheadedIn } from "./mysqltitle.ts";
 import type { DumpKind, DumpScanner, Scanned, Section, SectionStart } from "./scanner.ts";
 
 /** Nothing that is looked for is longer, a name of 64 characters in its heading included. */
@@ -88,13 +88,19 @@ export class MysqlScanner implements DumpScanner {
     const region = bytes.subarray(0, Math.min(title + lookahead, bytes.length));
     const body = region.indexOf(bodyBegins, at);
     const tail = this.#section.kind === "tail" ? -1 : firstOf(region, at);
-    if (body >= 0 && body < title && (tail < 0 || body < tail)) {
+    const unheaded = mayEndUnheaded(this.#section) ? unheadedIn(region, at) : undefined;
+    const other = unheaded === undefined || (tail >= 0 && tail < unheaded.at) ? tail : unheaded.at;
+    if (body >= 0 && body < title && (other < 0 || body < other)) {
       this.#inside = "body";
       return body + bodyBegins.length - 1;
     }
-    if (tail >= 0 && tail < title) {
-      this.#begin(tail + 1, { kind: "tail" }, starts);
-      return tail + 1;
+    if (other >= 0 && other < title) {
+      this.#begin(
+        other + 1,
+        other === tail ? { kind: "tail" } : (unheaded?.section ?? { kind: "" }),
+        starts,
+      );
+      return other + 1;
     }
     return title === limit ? limit : this.#takeTitle(bytes, title, starts);
   }
@@ -125,8 +131,14 @@ export class MysqlScanner implements DumpScanner {
   #endRows(bytes: Buffer, at: number, starts: SectionStart[]): number {
     const text = bytes.toString("latin1", at + 1, Math.min(at + 1 + lookahead / 2, bytes.length));
     const closed = closing.exec(text)?.[0].length ?? 0;
-    if (!nothingMore.test(text.slice(closed)))
-      this.#begin(at + 1 + closed, { ...this.#section, kind: "triggers" }, starts);
+    const rest = text.slice(closed);
+    if (!nothingMore.test(rest)) {
+      const blank = rest.length - rest.trimStart().length;
+      const next = unheadedIn(bytes.subarray(0, at + 1 + lookahead / 2), at + closed);
+      const isNext = next?.at === at + closed + blank;
+      const section = isNext ? next.section : { ...this.#section, kind: "triggers" };
+      this.#begin(at + 1 + closed, section, starts);
+    }
     return at + closed;
   }
 
@@ -149,6 +161,11 @@ export class MysqlScanner implements DumpScanner {
 
 /** What a dump says of itself below its first line. */
 const origin = /^Host: [^\n]* {4}Database: [^\n]*\n-- -{20}/;
+
+/** Among rows without locks it would take long to look, and behind others like it there is no need. */
+function mayEndUnheaded({ kind }: Section): boolean {
+  return !["data", "position", "system", "tail"].includes(kind);
+}
 
 function severalDumps(): Failure {
   return usage("expected one dump, found another one behind it", {

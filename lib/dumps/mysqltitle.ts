@@ -11,8 +11,37 @@ export function sectionOfTitle(text: string, database: string | undefined): Sect
     return { kind: "database", database: quotedName(text, databaseTitle.length) };
   const [, kind, name] = /^Dumping (events|routines) for database '([^\n]*)'/.exec(text) ?? [];
   if (kind !== undefined) return { kind, database: name };
-  if (/^(?:GTID state|Position to start) /.test(text)) return { kind: "position" };
+  if (ofPosition.test(text)) return { kind: "position" };
   return text.startsWith("Flush Grant Tables") ? { kind: "grants", database } : undefined;
+}
+
+/** Of MariaDB and MySQL, for a dump that a replica is to be made from. */
+const ofPosition =
+  /^(?:GTID state|Position to start|Alternately, following is the position|The following is the SQL position|(?:stop|start) (?:slave|replica) statement) /;
+
+/** Lines that begin, without a heading, what belongs to no table: where a replica goes on, and accounts. */
+const unheaded = [
+  { kind: "position", line: "-- The deferred gtid setting for " },
+  { kind: "position", line: "CHANGE MASTER " },
+  { kind: "system", line: "CREATE USER " },
+  { kind: "system", line: "CREATE OR REPLACE USER " },
+  { kind: "system", line: "/*!50701 DROP USER " },
+  { kind: "system", line: "INSTALL PLUGIN " },
+  { kind: "system", line: "/*M!100401 UNINSTALL PLUGIN " },
+  { kind: "system", line: "DELIMITER |\n" },
+].map((each) => ({ ...each, mark: Buffer.from(`\n${each.line}`) }));
+
+/** The section of the first such line that begins behind `from`, and where the end of the line before it is. */
+export function unheadedIn(
+  bytes: Buffer,
+  from: number,
+): { readonly at: number; readonly section: Section } | undefined {
+  let [at, kind] = [-1, ""];
+  for (const each of unheaded) {
+    const found = bytes.indexOf(each.mark, from);
+    if (found >= 0 && (at < 0 || found < at)) [at, kind] = [found, each.kind];
+  }
+  return at < 0 ? undefined : { at, section: { kind } };
 }
 
 const databaseTitle = "Current Database: ";

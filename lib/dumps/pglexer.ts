@@ -31,8 +31,8 @@ type Mode =
 
 const stops = byteSet([newline, quote, doubleQuote, dollar, minus]);
 const stopsInCopy = byteSet([newline, quote, doubleQuote, dollar, minus, letterF]);
-/** How a line begins that may be more than a line of SQL: `--`, `\unrestrict`, `SET`. */
-const landmarks = byteSet([minus, backslash, 0x53]);
+/** How a line begins that may be more than a line of SQL: `--`, `\unrestrict`, `SET`; `ALTER`, `DROP` and `UPDATE`. */
+const landmarks = byteSet([minus, backslash, 0x53, 0x41, 0x44, 0x55]);
 
 const rowsBegin = Buffer.from("FROM stdin;\n");
 const rowsEnd = Buffer.from("\n\\.\n");

@@ -73,12 +73,7 @@ export class PgScanner implements DumpScanner {
       case backslash:
         return { section: this.#command(bytes.subarray(at, at + lookahead)), length: 0 };
       default:
-        return {
-          section: /^SET default_(?:table|with)/.test(bytes.toString("latin1", at, at + 20))
-            ? this.#sections.begin("settings")
-            : undefined,
-          length: 0,
-        };
+        return { section: this.#statement(bytes.toString("latin1", at, at + 40)), length: 0 };
     }
   }
 
@@ -100,6 +95,13 @@ export class PgScanner implements DumpScanner {
         text.toString("utf8", 0, 200),
       )?.[1];
     return undefined;
+  }
+
+  #statement(text: string): Section | undefined {
+    if (/^SET default_(?:table|with)/.test(text)) return this.#sections.begin("settings");
+    return /^(?!SET |SELECT pg_catalog\.set_config\()[A-Z]/.test(text)
+      ? this.#sections.beginDrops()
+      : undefined;
   }
 
   #command(text: Buffer): Section | undefined {

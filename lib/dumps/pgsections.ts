@@ -43,7 +43,7 @@ const together = new Set([
   "tail",
 ]);
 /** Kinds that are no objects. */
-const frame = new Set(["head", "connect", "settings"]);
+const frame = new Set(["head", "drops", "connect", "settings"]);
 
 type Entry = Extract<Heading, { kind: "entry" }>;
 
@@ -84,6 +84,11 @@ export class PgSections {
     if (this.#current.kind === "connect") return undefined;
     this.#enter(database);
     return this.begin("connect");
+  }
+
+  /** A statement that does more than set the session up: behind what does, --clean drops all that the dump holds. */
+  beginDrops(): Section | undefined {
+    return this.#current.kind === "head" ? this.begin("drops") : undefined;
   }
 
   /** A line that tells when the dump ended. */

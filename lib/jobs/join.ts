@@ -6,7 +6,8 @@ import type { Manifest, SetFile } from "../chunks/manifest.ts";
 import { listSet, setPlace, type SetPlace } from "../chunks/place.ts";
 import { readChunks, wholeSet } from "../chunks/read.ts";
 import type { Section } from "../chunks/section.ts";
-import { usage } from "../errors.ts";
+import { beyondSession } from "../dumps/session.ts";
+import { refused, usage } from "../errors.ts";
 import { atomicStream } from "../state/atomic.ts";
 import { realpathOfMissing } from "../state/realpath.ts";
 import { findTarget, openInPlace, type Target } from "../state/target.ts";
@@ -83,8 +84,11 @@ async function readSet(
     const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { stage, onChunk } of passes) {
       const onRead = joinProgress(stage, files.length, totalBytes, world);
+      let at = 0;
       for await (const bytes of readChunks(place, files, hash)) {
         world.signal.throwIfAborted();
+        if (options.choose !== undefined) expectSessionAlone(place, files[at], bytes);
+        at += 1;
         await onChunk?.(bytes);
         onRead(bytes.length);
       }
@@ -175,6 +179,22 @@ function expectOutside(directory: string, file: string, target: Target): void {
   if (!`${target.path}/`.startsWith(`${outer}/`)) return;
   throw usage(
     `expected an output outside of ${directory}, which holds the split dump, found ${file}`,
+  );
+}
+
+/** Throws refused() where joining some tables would do more than bring them back. */
+function expectSessionAlone(
+  { directory }: SetPlace,
+  { name, section = { kind: "" } }: Partial<SetFile> = {},
+  bytes: Buffer,
+): void {
+  const line = beyondSession(section, bytes.toString("utf8"));
+  if (line === undefined) return;
+  throw refused(
+    `${path.join(directory, name ?? "")}: expected what sets a session up and no more, found ${line.split(" ", 2).join(" ")}`,
+    {
+      hint: "that would not be done to the tables alone: split a new dump, or join all of it and load that into a server of its own",
+    },
   );
 }
 
