@@ -188,7 +188,7 @@ function expectSessionAlone(
   { name, section = { kind: "" } }: Partial<SetFile> = {},
   bytes: Buffer,
 ): void {
-  const line = beyondSession(section, bytes.toString("utf8"));
+  const line = beyondSession(section, bytes);
   if (line === undefined) return;
   throw refused(
     `${path.join(directory, name ?? "")}: expected what sets a session up and no more, found ${line.split(" ", 2).join(" ")}`,
