@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { MongoClient } from "mongodb";
@@ -27,6 +27,7 @@ const db = new Proxy({}, {
 });
 const result = await new Function("db", "return " + code)(db);
 if (typeof result === "number") console.log(result);
+if (typeof result?.toArray === "function") await result.toArray();
 await client.close();
 `;
 
@@ -105,9 +106,24 @@ test("the example: only what changed is uploaded; and the restore drill", async 
     renewed.map((line) => path.basename(line)),
     ["s-dora.bson"],
   );
-  const drill = blocksOf("docs/mongo-import.md")
+  const [one = [], drill = []] = blocksOf("docs/mongo-import.md")
     .filter(({ kind }) => kind === "sh")
-    .flatMap(({ text }) => text.split("\n"));
+    .map(({ text }) => text.split("\n"));
+  const held = path.join(root, "srv/dump/mongo/shop/customers");
+  const alone = path.join(root, "srv/one/shop/customers");
+  const [file = ""] = (await readdir(held, { recursive: true })).filter((name) =>
+    name.endsWith("s-dora.bson"),
+  );
+  for (const name of ["metadata.bson", file])
+    await cp(path.join(held, name), path.join(alone, name), { recursive: true });
+  const customers = client.db("shop").collection<{ _id: string }>("customers");
+  await customers.deleteOne({ _id: "dora" });
+  assert.equal(one.length, 3);
+  for (const command of one) {
+    const result = await run("sh", ["-c", here(command)], { env, cwd: root });
+    assert.equal(result.code, 0, `${command}\n${result.stderr}`);
+  }
+  assert.equal(await customers.countDocuments(), 4);
   assert.equal(drill.length, 4);
   assert.equal(drill[0], "rclone-restore mongo --to /srv/drill");
   await runRclone(["copy", "secret:mongo", path.join(root, "srv/drill")], { env });

@@ -7,7 +7,7 @@ import { after, test, type TestContext } from "node:test";
 import { BSON, MongoClient, MongoCompatibilityError } from "mongodb";
 import { documentOf, isSound, stringValue } from "../lib/documents/bson.ts";
 import { KeptDocuments } from "../lib/documents/kept.ts";
-import { metadataBytes, readMetadata, type Metadata } from "../lib/documents/metadata.ts";
+import { extraKey, metadataBytes, readMetadata, type Metadata } from "../lib/documents/metadata.ts";
 import { collectionPlace } from "../lib/documents/place.ts";
 import { readUri } from "../lib/documents/uri.ts";
 import { withSnapshot } from "../lib/jobs/mongo/read.ts";
@@ -346,6 +346,24 @@ test("a field with several times is always read; another field means that all is
   assert.equal((await world.export({ config })).collections[0]?.changed, 1);
 });
 
+test("what was learned while the clocks were ahead is not believed", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  const ahead = Date.now() + 7_200_000;
+  await insert(world.db, "docs", [{ _id: 1, at: new Date(ahead), v: 1 }]);
+  const config = path.join(world.root, "mongo.ini");
+  await writeFile(config, "[collections]\n*.docs = timestamp at\n");
+  world.proxy.hello.set("localTime", new Date(ahead));
+  t.mock.timers.enable({ apis: ["Date"], now: ahead });
+  await world.export({ config });
+  t.mock.timers.reset();
+  const docs = world.db.collection<{ _id: number }>("docs");
+  // One clock that is ahead does no harm.
+  for (const v of [2, 3]) {
+    await docs.updateOne({ _id: 1 }, { $set: { at: new Date(), v } });
+    assert.equal((await world.export({ config })).collections[0]?.changed, 1);
+  }
+});
+
 test("a collection that has become a view takes its documents along", async (t) => {
   const world = await makeMongoWorld(t, server);
   await fill(world, 3);
@@ -412,6 +430,63 @@ test("indexes by which documents expire are made when all has been read back", a
   assert.deepEqual([result.outcome, result.collections[0]?.indexes], ["done", 1]);
   const commands = world.proxy.seen.slice(before).map((each) => Object.keys(each)[0]);
   assert.ok(commands.indexOf("createIndexes") > commands.lastIndexOf("find"), commands.join());
+});
+
+test("a collection from which the server would remove what is imported is left as it is", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await insert(world.db, "docs", [{ _id: 1, at: new Date("2020-01-01T00:00:00Z") }]);
+  await world.db.collection("docs").createIndex({ at: 1 });
+  await world.export();
+  const copy = world.client.db(world.copy).collection("docs");
+  for (const [name, more] of [
+    ["at_1", { expireAfterSeconds: 3600 }],
+    ["other", { expireAfterSeconds: 3600 }],
+    ["at_1", { unique: true }],
+  ] as const) {
+    await world.client.db(world.copy).createCollection("docs");
+    await copy.createIndex({ at: 1 }, { name, ...more });
+    const [found] = Object.keys(more);
+    await assert.rejects(world.import(), {
+      outcome: "refused",
+      message: new RegExp(`the indexes of the export, found ${name} with ${found}$`),
+    });
+    assert.equal(await copy.countDocuments(), 0);
+    await copy.drop();
+  }
+  await world.client.db(world.copy).createCollection("docs");
+  await copy.createIndex({ other: 1 });
+  assert.equal((await world.import()).outcome, "done");
+});
+
+test("what the options of a collection say besides those of an export", () => {
+  const of = BSON.serialize;
+  const keys = new Set(["capped", "size"]);
+  assert.equal(extraKey(of({ a: 1 }), of({ a: 1, b: 2, capped: true }), keys), "capped");
+  assert.equal(extraKey(of({ size: 1 }), of({ capped: false, size: 2 }), keys), undefined);
+});
+
+test("a damaged metadata.bson keeps back its own collection alone; lost+found is none", async (t) => {
+  const world = await makeMongoWorld(t, server);
+  await insert(world.db, "docs", [{ _id: 1 }]);
+  await insert(world.db, "more", [{ _id: 1 }]);
+  await world.export();
+  await mkdir(path.join(world.to, "lost+found", "x"), { recursive: true });
+  await writeFile(below(world, "more", "metadata.bson"), "");
+  await assert.rejects(world.import(), /what mongo-export writes of a collection/);
+  assert.equal((await world.import({ exclude: ["*.more"] })).outcome, "done");
+  assert.deepEqual(
+    world.warnings.filter((text) => text.includes("lost+found")),
+    [],
+  );
+});
+
+test("a connection string in the place of a file's name is not shown", async () => {
+  for (const text of ["mongodb://u:S3cret@127.0.0.1/", "mongodb+srv://u:S3cret@example.org/"])
+    await assert.rejects(
+      givenUris([], [text], {}, () => {}),
+      (error) =>
+        !String(error).includes("S3cret") && /found a connection string/.test(String(error)),
+    );
 });
 
 test("a file with a connection string that others can read is warned of", async (t) => {

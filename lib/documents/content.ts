@@ -17,9 +17,13 @@ export function hashContent(bytes: Uint8Array, into: Uint32Array): void {
   }
 }
 
+/** A hash takes less than 2 GiB at once. */
+const longest = 2 ** 30;
+
 /** The SHA-256 of parts one after another, as 64 hexadecimal digits. */
 export function digitsOf(...parts: readonly Uint8Array[]): string {
   const whole = createHash("sha256");
-  for (const part of parts) whole.update(part);
+  for (const part of parts)
+    for (let at = 0; at < part.length; at += longest) whole.update(part.subarray(at, at + longest));
   return whole.digest("hex");
 }

@@ -19,9 +19,12 @@ export interface HeldCollection {
   readonly collection: string;
 }
 
+/** What a file system of its own may have at its top; no database gets such a name. */
+const recovered = "lost+found";
+
 /** The directories of databases that an export holds. */
 export function heldDatabases(root: string): readonly string[] {
-  return directoriesIn(root).filter((name) => name !== ownDirectory);
+  return directoriesIn(root).filter((name) => name !== ownDirectory && name !== recovered);
 }
 
 /** The directories of collections that a database's directory holds. */
@@ -117,7 +120,7 @@ export function foreignEntry(root: string): string | undefined {
   for (const entry of readdirSync(root, { withFileTypes: true })) {
     const { name } = entry;
     if (!entry.isDirectory()) return name;
-    if (name === ownDirectory || name === "lost+found") continue;
+    if (name === ownDirectory || name === recovered) continue;
     const held = heldCollections(root, name);
     if (held.length === 0 || !held.some((each) => isCollection(root, each))) return name;
   }

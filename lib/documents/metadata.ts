@@ -54,7 +54,7 @@ export function metadataBytes(metadata: Metadata): Buffer {
 export function readMetadata(bytes: Uint8Array, file: string): Metadata {
   const damaged = (found: string): Error =>
     failed(`${file}: expected what mongo-export writes of a collection, found ${found}`, {
-      hint: "bring the file back from the backup; without it, nobody knows the name of the collection",
+      hint: "bring the file back from the backup: without it, nobody knows the name of the collection; or leave the collection out with --exclude",
     });
   let values: ReadonlyMap<string, Value>;
   try {
@@ -140,4 +140,16 @@ export function holdsAll(wanted: Uint8Array, found: Uint8Array): boolean {
     const value = there.get(key);
     return value?.type === type && Buffer.from(value.bytes).equals(bytes);
   });
+}
+
+/** The first of these keys that a document has, and another one has not; false is as good as none. */
+export function extraKey(
+  wanted: Uint8Array,
+  found: Uint8Array,
+  keys: ReadonlySet<string>,
+): string | undefined {
+  const known = new Set([...elementsOf(wanted)].map(({ key }) => key));
+  for (const { key, type, bytes } of elementsOf(found))
+    if (keys.has(key) && !known.has(key) && !(type === types.boolean && bytes[0] === 0)) return key;
+  return undefined;
 }

@@ -21,7 +21,7 @@ interface Greeting {
   readonly maxBatch: number;
   /** Bytes in one message. */
   readonly maxMessage: number;
-  /** Milliseconds since 1970, by the server's clock where it tells. */
+  /** Milliseconds since 1970, by the server's clock where it tells, or ours if that is behind: one may be ahead. */
   readonly now: number;
 }
 
@@ -77,7 +77,7 @@ export function readGreeting(hello: Readonly<Record<string, unknown>>, label: st
   return {
     maxBatch: number("maxWriteBatchSize", 1000),
     maxMessage: number("maxMessageSizeBytes", 48_000_000),
-    now: localTime instanceof Date ? localTime.getTime() : Date.now(),
+    now: Math.min(localTime instanceof Date ? localTime.getTime() : Infinity, Date.now()),
   };
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import * as v from "valibot";
 import { systemCode } from "../errors.ts";
@@ -46,6 +46,8 @@ const magic = "rclone-mongo 4\n\0";
 const headerBytes = 24;
 const checkBytes = 64;
 const recordBytes = 32;
+/** So much is read at once. */
+const piece = 2 ** 30;
 const restSchema = v.object({
   known: v.optional(v.object({ field: v.string(), time: v.number() })),
   source: v.optional(v.string()),
@@ -66,7 +68,7 @@ export async function readState(
 ): Promise<CollectionState | undefined> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    bytes = await readWhole(file);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
@@ -88,6 +90,22 @@ export async function readState(
     source: rest.source,
     stamp: rest.stamp,
   };
+}
+
+/** Of any length: readFile takes no more than 2 GiB. */
+async function readWhole(file: string): Promise<Buffer> {
+  const handle = await open(file, "r");
+  try {
+    const bytes = Buffer.allocUnsafeSlow((await handle.stat()).size);
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await handle.read(bytes, at, Math.min(bytes.length - at, piece), at);
+      if (bytesRead === 0) return bytes.subarray(0, at);
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Writes a state file: a temporary name, renamed; the caller syncs. Throws failed(). */

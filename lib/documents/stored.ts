@@ -55,7 +55,11 @@ export function storedCollections(
           hint: unfinishedHint,
         });
       const file = path.join(place.directory, metadataName);
-      const metadata = readMetadata(readFileSync(file), file);
+      const metadata = metadataOf(file, isExcluded(database, held.collection));
+      if (metadata === undefined) {
+        onLeftover(place.directory);
+        continue;
+      }
       const right = collectionPlace(root, metadata.database, metadata.collection).directory;
       if (right !== place.directory)
         throw failed(`${file}: expected it in ${right}: it is that of another collection`);
@@ -66,4 +70,14 @@ export function storedCollections(
   if (found.length === 0)
     throw failed(`--from: expected an export of mongo-export in ${root}, found none`);
   return found;
+}
+
+/** Undefined for a damaged one of a collection that is left out by the names of its directories. */
+function metadataOf(file: string, isExcluded: boolean): Metadata | undefined {
+  try {
+    return readMetadata(readFileSync(file), file);
+  } catch (error) {
+    if (isExcluded) return undefined;
+    throw error;
+  }
 }

@@ -44,13 +44,24 @@ export async function removeDropped(
   const after: Record<string, string> = {};
   const dropped: Dropped[] = [];
   for (const [name, { server }] of listed) after[name] = originOf(server.uri);
+  const all = uris.some((uri) => uri.database === undefined);
+  // The same server had another name then.
+  const moved = new Set(
+    Object.keys(after).flatMap((name) =>
+      before[name] === after[name] ? [] : (before[name] ?? []),
+    ),
+  );
   for (const database of heldDatabases(root)) {
     const plan = listed.get(database);
     const origin = before[database];
     const wasOurs = uris.some((uri) => uri.database === undefined && origin === originOf(uri));
     if (plan === undefined && !wasOurs) {
       if (origin !== undefined) after[database] = origin;
-      world.events.detail(1, `${root}/${database} is of another export, and stays as it is`);
+      if (all && (origin === undefined || moved.has(origin)))
+        world.events.warn(
+          `${root}/${database}: not on the server, and not known to be of it: left as it is; if the database was dropped, remove the directory`,
+        );
+      else world.events.detail(1, `${root}/${database} is of another export, and stays as it is`);
       continue;
     }
     const kept = stillThere(plan);

@@ -107,7 +107,9 @@ async function readByTimestamp(
 ): Promise<void> {
   const { field, overlapSeconds } = mode;
   // What another field told says nothing of this one.
-  const known = kept.isCurrent && kept.known?.field === field ? kept.known.time : undefined;
+  const told = kept.isCurrent && kept.known?.field === field ? kept.known.time : undefined;
+  // A clock was ahead when that was learned: what was changed since then may be dated before it.
+  const known = told !== undefined && told > reading.serverNow ? undefined : told;
   let newest = known ?? Number.NEGATIVE_INFINITY;
   const look = (bytes: Uint8Array): void => {
     const value = valueOf(bytes, field);

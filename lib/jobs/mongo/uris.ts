@@ -17,6 +17,10 @@ export async function givenUris(
 ): Promise<readonly MongoUri[]> {
   const found = args.map((text) => readUri(text, "argument"));
   for (const file of files) {
+    if (/^mongodb(?:\+srv)?:/i.test(file))
+      throw usage("--uri-file: expected the name of a file, found a connection string", {
+        hint: "write it into a file of mode 0600; if it held a password, others on this machine may have seen it",
+      });
     let text: string;
     try {
       text = await readFile(file, "utf8");
